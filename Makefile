@@ -1,0 +1,67 @@
+# The only words anyone needs: hooks, CI and people call these and nothing else.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+TRITON_VENV := .venv-triton
+BIN := $(VENV)/bin
+# uv does not read pip's variable; a machine that tells pip where wheels lie tells uv the same.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# DEMO arguments: `make demo CORPUS=nemo DATA=path/to/nemo KEEP=1`
+CORPUS ?= world
+DATA ?=
+KEEP ?=
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all soak check format compile bench docs clean
+
+help: ## Print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready $(TRITON_VENV)/.ready ## Make both environments (voxloop's, and Triton's own)
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(TRITON_VENV)/.ready: constraints-triton.txt $(VENV)/.ready
+	$(PYTHON) -m venv $(TRITON_VENV)
+	$(BIN)/uv pip install --quiet --python $(TRITON_VENV)/bin/python --requirement constraints-triton.txt
+	touch $@
+
+demo: setup ## Two nights of the whole loop: train, gate, approve, serve (CORPUS=nemo DATA=path, KEEP=1)
+	$(BIN)/voxloop demo --corpus $(CORPUS) $(if $(DATA),--path '$(DATA)') $(if $(KEEP),--keep)
+
+test: setup ## Everything but the slow tests, in under 15 minutes on two cores
+	$(BIN)/pytest -m 'not slow'
+
+test-all: setup ## The slow tests too, counting checks at a tenth of their figure (ONLY=slow: those alone)
+	VOXLOOP_TRIALS=0.1 $(BIN)/pytest $(if $(ONLY),-m '$(ONLY)')
+
+soak: setup ## Everything, counting checks at their whole figure
+	VOXLOOP_TRIALS=1 $(BIN)/pytest
+
+check: setup ## Format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+format: setup ## Format the code and strip the notebooks
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/nbstripout notebooks/*.ipynb
+
+compile: setup ## Write the pipelines as Kubeflow IR YAML into build/pipelines/
+	$(BIN)/voxloop compile
+
+bench: setup ## Measure against the named peers (none yet: they come with the data plane)
+	@$(BIN)/python -m benchmarks
+
+docs: setup ## Build the documentation into build/docs/
+	$(BIN)/mkdocs build --quiet --strict
+
+clean: ## Remove what was built, trained and installed here
+	-$(BIN)/voxloop down
+	rm -rf build $(VENV) $(TRITON_VENV) .voxloop .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

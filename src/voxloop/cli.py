@@ -1,0 +1,162 @@
+"""The `voxloop` command: a table of names, and one place where errors become one line and an exit code.
+
+A command is a function; its options are the function's arguments and its help is the docstring. Nothing is imported
+before it is asked for, so that `voxloop --help` stays under half a second.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cyclopts import App, CycloptsError, Group
+
+from voxloop import __version__
+from voxloop.errors import ConfigError, VoxloopError
+
+STEPS = Group("Steps: pure, reused from the job store", sort_key=1)
+ACTS = Group("Acts: always run, safe to run twice", sort_key=2)
+PLATFORM = Group("The platform on this machine", sort_key=3)
+EXPERIMENTS = Group("Pipelines", sort_key=4)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command's name, where its function is, its line in the overview and its group there."""
+
+    name: str
+    function: str
+    line: str
+    group: Group
+
+
+COMMANDS = (
+    Command("ingest", "voxloop.jobs.ingest:ingest", "Read a corpus, or the speaker world, into shards.", STEPS),
+    Command(
+        "validate",
+        "voxloop.jobs.validate:validate",
+        "Check a dataset by its Great Expectations suite.",
+        STEPS,
+    ),
+    Command("features", "voxloop.jobs.features:features", "Compute prosody features for Feast.", STEPS),
+    Command("train", "voxloop.jobs.train:train", "Train a model of one family.", STEPS),
+    Command("export", "voxloop.jobs.export:export", "Write trained weights as ONNX, checked against torch.", STEPS),
+    Command("evaluate", "voxloop.jobs.evaluate:evaluate", "Score challenger and champion on the same data.", STEPS),
+    Command(
+        "fetch-champion",
+        "voxloop.jobs.fetch_champion:fetch_champion",
+        "Copy the champion out of the registry.",
+        ACTS,
+    ),
+    Command("gate", "voxloop.jobs.gate:gate", "Judge an evaluation: PASS, FAIL or CANNOT_TELL.", ACTS),
+    Command("track", "voxloop.jobs.track:track", "Log one training, with its evidence, to MLflow.", ACTS),
+    Command("register", "voxloop.jobs.register:register", "Make a PASS a model version, alias challenger.", ACTS),
+    Command("deploy", "voxloop.jobs.deploy:deploy", "Put what was approved on Triton, alias champion.", ACTS),
+    Command("ask", "voxloop.jobs.ask:ask", "Ask the served model about one audio file.", ACTS),
+    Command(
+        "run",
+        "voxloop.runners.run:run",
+        "Run a pipeline, here or on a cluster, as the settings say.",
+        EXPERIMENTS,
+    ),
+    Command(
+        "compile",
+        "voxloop.runners.compile:compile_pipelines",
+        "Write the pipelines as Kubeflow IR YAML.",
+        EXPERIMENTS,
+    ),
+    Command(
+        "up",
+        "voxloop.local.up:up",
+        "Start MLflow, Airflow and Triton and wait until they are healthy.",
+        PLATFORM,
+    ),
+    Command("status", "voxloop.local.status:status", "Say what runs, where, and how it is.", PLATFORM),
+    Command("down", "voxloop.local.down:down", "Stop all of it.", PLATFORM),
+    Command(
+        "demo",
+        "voxloop.local.demo:demo",
+        "Two nights of the whole loop, from speech to a served model.",
+        PLATFORM,
+    ),
+)
+
+
+def build_app() -> App:
+    """Return the command-line application with every command registered, none imported."""
+    app = App(
+        name="voxloop",
+        version=__version__,
+        help="Keep speech models in production fresh: validate, train, gate on evidence, approve, serve.\n\n"
+        "`voxloop demo` shows the whole loop; `voxloop COMMAND --help` explains one part of it.\n\n"
+        "`--set a.b=c` changes a value of a command's configuration, `--set settings.ports.mlflow=5001` a setting.",
+        exit_on_error=False,
+        print_error=True,
+        result_action="return_value",
+    )
+    for command in COMMANDS:
+        app.command(command.function, name=command.name, help=command.line, group=command.group)
+    return app
+
+
+def main(tokens: Sequence[str] | None = None) -> None:
+    """Run one command; print a known error as one line on stderr and leave with its exit code."""
+    sys.exit(run_command(sys.argv[1:] if tokens is None else tokens))
+
+
+def run_command(tokens: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        tokens, overrides = take_overrides(tokens)
+        function, bound, _ = build_app().parse_args(tokens)
+        apply_settings(function, bound, overrides)
+        answer = function(*bound.args, **bound.kwargs)
+    except CycloptsError:
+        return 2  # already printed, with the nearest right spelling
+    except VoxloopError as known:
+        print(f"voxloop: {known}", file=sys.stderr, flush=True)
+        return known.exit_code
+    except KeyboardInterrupt:
+        print("voxloop: interrupted", file=sys.stderr, flush=True)
+        return 130
+    return answer if isinstance(answer, int) and not isinstance(answer, bool) else 0
+
+
+def take_overrides(tokens: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Separate every `--set a.b=c` from the other tokens: it means the same on every command.
+
+    Raises:
+        ConfigError: A `--set` at the very end, with nothing to set.
+    """
+    rest: list[str] = []
+    taken: list[str] = []
+    walk = iter(tokens)
+    for token in walk:
+        name, equals, value = token.partition("=")
+        if name != "--set":
+            rest.append(token)
+            continue
+        taken.append(value if equals else next(walk, ""))
+        if not taken[-1]:
+            raise ConfigError("--set has no value", rule="it reads --set a.b=c", remedy="add what to set")
+    return rest, tuple(taken)
+
+
+def apply_settings(function: Callable[..., object], bound: inspect.BoundArguments, overrides: tuple[str, ...]) -> None:
+    """Give `settings.x=y` to the settings and the rest to the command's own configuration.
+
+    A command without a configuration has only settings to change, with or without the prefix.
+    """
+    if not overrides:
+        return
+    from voxloop.config import split_settings
+    from voxloop.settings import apply_overrides
+
+    ours, theirs = split_settings(overrides)
+    if "overrides" in inspect.signature(function).parameters:
+        bound.arguments["overrides"] = theirs
+    else:
+        ours = (*ours, *theirs)
+    apply_overrides(ours)

@@ -1,0 +1,183 @@
+"""Configuration files: strict, frozen, and clear about what they refuse."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
+
+import yaml
+from cyclopts import Parameter
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voxloop.errors import ConfigError
+from voxloop.settings import get_settings
+
+Overrides = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--set",
+        negative=(),
+        help="Change one configuration value, `a.b=c`; repeatable. `settings.x=y` changes a setting.",
+    ),
+]
+"""The option every command has. A job passes it to `load_config` as it is."""
+
+
+class StrictModel(BaseModel):
+    """A configuration that cannot change once read and knows all of its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, validate_default=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def find_config(*parts: str) -> Path:
+    """Return the path of `configs/<parts…>.yaml`.
+
+    Raises:
+        ConfigError: There is none; the message lists those there are.
+    """
+    root = get_settings().project_root / "configs"
+    path = root.joinpath(*parts).with_suffix(".yaml")
+    if path.is_file():
+        return path
+    choices = sorted(file.stem for file in path.parent.glob("*.yaml"))
+    raise ConfigError(
+        f"no configuration {'/'.join(parts)!r} under {root}",
+        rule=f"the choices are {', '.join(choices) or 'none at all'}",
+        remedy=_nearest(parts[-1], choices) or "name one of them, or set VOXLOOP_PROJECT_ROOT",
+    )
+
+
+def load_config(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Model:
+    """Read a YAML file into `model`, with `a.b=c` overrides on top.
+
+    Raises:
+        ConfigError: The file is missing or malformed, a key is unknown (the nearest right spelling is named), or
+            a value breaks its rule.
+    """
+    values = merge_overrides(model, _read_yaml(path), overrides, origin=path.name)
+    try:
+        return model.model_validate(values)
+    except ValidationError as invalid:
+        raise _explain(model, invalid, origin=path.name) from None
+
+
+def merge_overrides(
+    model: type[BaseModel], values: Mapping[str, Any], overrides: Sequence[str], *, origin: str
+) -> dict[str, Any]:
+    """Return `values` with each `a.b=c` of `overrides` put in its place.
+
+    Values are read as YAML: `lr=1e-3`, `speakers=[a, b]`, `name=small`. Later ones win.
+
+    Raises:
+        ConfigError: An override without `=`, or a key that `model` does not have.
+    """
+    merged = _deep_copy(values)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {override!r} has no value", rule="it reads a.b=c", remedy=f"try {key}=VALUE")
+        check_key(model, key, origin=origin)
+        *parents, leaf = key.split(".")
+        place = merged
+        for parent in parents:
+            place[parent] = dict(place.get(parent) or {})
+            place = place[parent]
+        place[leaf] = _read_value(text, override)
+    return merged
+
+
+def check_key(model: type[BaseModel], key: str, *, origin: str) -> None:
+    """Raise `ConfigError` unless the dotted `key` leads to a field of `model`."""
+    known = list(dotted_keys(model))
+    # A key may go on below a leaf (a free mapping such as a table of speakers), never below a model.
+    leaves = [name for name in known if not any(other.startswith(f"{name}.") for other in known)]
+    if key not in known and not any(key.startswith(f"{leaf}.") for leaf in leaves):
+        raise ConfigError(
+            f"{key!r} is not a key of {origin}",
+            rule="unknown keys are refused",
+            remedy=_nearest(key, known) or f"the keys are {', '.join(known)}",
+        )
+
+
+def dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield every key of `model` and of the models inside it, as `a.b`."""
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        for inner in _models_in(field.annotation):
+            yield from dotted_keys(inner, f"{prefix}{name}.")
+
+
+def resolved(model: BaseModel) -> dict[str, Any]:
+    """Return the configuration as plain JSON values, defaults included: what is logged with a run."""
+    return model.model_dump(mode="json")
+
+
+def split_settings(overrides: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Separate `settings.x=y` (without its prefix) from the overrides of a command's own configuration."""
+    ours = tuple(item.removeprefix("settings.") for item in overrides if item.startswith("settings."))
+    return ours, tuple(item for item in overrides if not item.startswith("settings."))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist", remedy="name a configuration file that does") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as malformed:
+        raise ConfigError(f"{path} is not YAML: {malformed}", remedy="correct the file") from None
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{path} holds {type(values).__name__}, not keys",
+            rule="a configuration is a mapping",
+            remedy="add keys",
+        )
+    return values
+
+
+def _read_value(text: str, override: str) -> object:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(
+            f"--set {override!r}: the value is not YAML", rule="it reads a.b=c", remedy="quote the value"
+        ) from None
+
+
+def _explain(model: type[BaseModel], invalid: ValidationError, *, origin: str) -> ConfigError:
+    first = invalid.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = list(dotted_keys(model))
+        return ConfigError(
+            f"{key!r} is not a key of {origin}",
+            rule="unknown keys are refused",
+            remedy=_nearest(key, known) or f"the keys are {', '.join(known)}",
+        )
+    if first["type"] == "missing":
+        return ConfigError(f"{origin} lacks {key!r}", rule="the key has no default", remedy=f"add {key}")
+    return ConfigError(
+        f"{key} = {first['input']!r} in {origin}" if key else f"{origin}",
+        rule=first["msg"],
+        remedy=f"correct {key}",
+    )
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
+
+
+def _deep_copy(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _deep_copy(value) if isinstance(value, Mapping) else value for key, value in values.items()}

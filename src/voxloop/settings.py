@@ -1,0 +1,158 @@
+"""Where voxloop lives on this machine. The environment and the clock are read here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from voxloop.errors import ConfigError
+
+PREFIX = "VOXLOOP_"
+
+
+def find_project_root() -> Path:
+    """Return the folder that holds `configs/`, `pipelines/`, `dags/` … beside the package.
+
+    In a checkout it is two levels above `src/voxloop`; in an image `VOXLOOP_PROJECT_ROOT` names it; with the
+    wheel alone it is the working directory.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    return checkout if (checkout / "configs").is_dir() else Path.cwd()
+
+
+class Ports(BaseModel):
+    """TCP ports of the local platform, all on `Settings.host`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mlflow: int = Field(default=5000, ge=1, le=65535)
+    airflow: int = Field(default=8080, ge=1, le=65535)
+    triton_http: int = Field(default=8000, ge=1, le=65535)
+    triton_grpc: int = Field(default=8001, ge=1, le=65535)
+    triton_metrics: int = Field(default=8002, ge=1, le=65535)
+
+
+class Settings(BaseSettings):
+    """Everything that differs between machines. Each field is also `VOXLOOP_<FIELD>` (`VOXLOOP_PORTS__MLFLOW`)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
+    )
+
+    project_root: Path = Field(default_factory=find_project_root)
+    home: Path = Field(default_factory=lambda: find_project_root() / ".voxloop")
+    host: str = "127.0.0.1"
+    ports: Ports = Ports()
+    runner: Literal["local", "kubeflow"] = "local"
+    kubeflow_host: str = ""
+    trials: float = Field(
+        default=0.01,
+        gt=0,
+        le=1,
+        description="share of a counting check's whole figure: draws, kills, mutants",
+    )
+    git_commit: str | None = Field(default=None, description="baked into images, which hold no .git")
+
+    @field_validator("project_root", "home")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @property
+    def store(self) -> Path:
+        """Folder of the job store."""
+        return self.home / "store"
+
+    @property
+    def runner_key_file(self) -> Path:
+        """File of the secret that authenticates job records; made on first use, readable by its owner."""
+        return self.home / "runner.key"
+
+    @property
+    def triton_python(self) -> Path:
+        """Interpreter of Triton's own environment (its wheel wants numpy < 2)."""
+        return self.project_root / ".venv-triton" / "bin" / "python"
+
+    @property
+    def model_repository(self) -> Path:
+        """Folder Triton loads models from."""
+        return self.home / "triton" / "models"
+
+    @property
+    def mlflow_url(self) -> str:
+        """Address of the MLflow tracking server and registry."""
+        return f"http://{self.host}:{self.ports.mlflow}"
+
+    @property
+    def airflow_url(self) -> str:
+        """Address of Airflow's API server and UI."""
+        return f"http://{self.host}:{self.ports.airflow}"
+
+    @property
+    def triton_url(self) -> str:
+        """Address of Triton's HTTP endpoint (KServe v2)."""
+        return f"http://{self.host}:{self.ports.triton_http}"
+
+    def trial_count(self, whole: int) -> int:
+        """Return how often a check that counts repeats here, of the `whole` figure it promises."""
+        return max(1, round(whole * self.trials))
+
+    def environment(self) -> dict[str, str]:
+        """Return the `VOXLOOP_*` variables that give a child process these same settings."""
+        plain = self.model_dump(mode="json", exclude_none=True)
+        ports = plain.pop("ports")
+        flat = {f"{PREFIX}{key.upper()}": str(value) for key, value in plain.items()}
+        return flat | {f"{PREFIX}PORTS__{key.upper()}": str(value) for key, value in ports.items()}
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Read the environment, once.
+
+    Raises:
+        ConfigError: A `VOXLOOP_*` variable holds a value its field refuses.
+    """
+    return _build({})
+
+
+def apply_overrides(overrides: Sequence[str]) -> Settings:
+    """Change settings for this process and its children: `ports.mlflow=5001`, `home=/tmp/x`.
+
+    Raises:
+        ConfigError: An unknown key or an unacceptable value.
+    """
+    from voxloop.config import merge_overrides
+
+    current = get_settings().model_dump(mode="json", exclude_none=True)
+    changed = _build(merge_overrides(Settings, current, overrides, origin="settings"))
+    os.environ.update(changed.environment())  # noqa: TID251 - the one writer: children inherit what was set
+    get_settings.cache_clear()
+    return get_settings()
+
+
+def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment with the current settings, for a child process."""
+    return {**os.environ, **get_settings().environment(), **(extra or {})}  # noqa: TID251
+
+
+def now() -> datetime:
+    """Return the current time, aware, in UTC. Everything else takes the time as an argument."""
+    return datetime.now(UTC)  # noqa: TID251
+
+
+def _build(values: Mapping[str, object]) -> Settings:
+    try:
+        return Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as invalid:
+        first = invalid.errors()[0]
+        variable = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
+        raise ConfigError(
+            f"{variable} holds {first['input']!r}", rule=first["msg"], remedy=f"correct or unset {variable}"
+        ) from None
