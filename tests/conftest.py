@@ -1,14 +1,21 @@
-"""Fixtures every test may use: a home of its own and free ports."""
+"""Fixtures every test may use: a home of its own, free ports, a clean checkout, a real MLflow server."""
 
 from __future__ import annotations
 
+import shutil
 import socket
+import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
-from voxloop.settings import Settings, get_settings
+from voxloop.settings import Settings, child_environment, get_settings
+
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 PORT_NAMES = ("mlflow", "airflow", "triton_http", "triton_grpc", "triton_metrics")
 
@@ -46,3 +53,70 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
 def home(settings: Settings) -> Path:
     """Return the temporary home."""
     return settings.home
+
+
+@pytest.fixture(scope="module")
+def module_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings with a temporary home and free ports for a whole module of tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield set_home(patch, tmp_path_factory.mktemp("home"))
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def clean_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the project as a git checkout without uncommitted changes: only such a tree may register."""
+    copy = tmp_path_factory.mktemp("checkout") / "voxloop"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.splitlines():
+        if (CHECKOUT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(CHECKOUT / name, copy / name)
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "as it is"]):
+        subprocess.run(
+            ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", *command], cwd=copy, check=True
+        )
+    return copy
+
+
+@contextmanager
+def running_mlflow(settings: Settings) -> Iterator[None]:
+    """Run the real MLflow server of these settings until the block ends."""
+    from voxloop.adapters.mlflow import server_argv
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / "mlflow.log").open("wb") as log:
+        server = subprocess.Popen(
+            server_argv(settings), env=child_environment(), stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        wait_until_healthy(f"{settings.mlflow_url}/health", server, settings.home / "mlflow.log")
+        yield
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:
+    """Wait until `url` answers 200; fail with the log when the process ends or the time is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if httpx.get(url, trust_env=False).is_success:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.3)
+    pytest.fail(f"{url} is not healthy: {log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
+
+
+@pytest.fixture(scope="module")
+def mlflow_server(module_settings: Settings) -> Iterator[Settings]:
+    """Run a real MLflow server for a module of tests; its settings are the current ones."""
+    with running_mlflow(module_settings):
+        yield module_settings

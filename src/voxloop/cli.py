@@ -151,8 +151,7 @@ def apply_settings(function: Callable[..., object], bound: inspect.BoundArgument
     """
     if not overrides:
         return
-    from voxloop.config import split_settings
-    from voxloop.settings import apply_overrides
+    from voxloop.config import apply_overrides, split_settings
 
     ours, theirs = split_settings(overrides)
     if "overrides" in inspect.signature(function).parameters:

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voxloop.errors import ConfigError
-from voxloop.settings import get_settings
+from voxloop.settings import Settings, get_settings, replace_settings
 
 Overrides = Annotated[
     tuple[str, ...],
@@ -115,6 +115,16 @@ def dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def resolved(model: BaseModel) -> dict[str, Any]:
     """Return the configuration as plain JSON values, defaults included: what is logged with a run."""
     return model.model_dump(mode="json")
+
+
+def apply_overrides(overrides: Sequence[str]) -> Settings:
+    """Change settings for this process and its children: `ports.mlflow=5001`, `home=/tmp/x`.
+
+    Raises:
+        ConfigError: An unknown key or an unacceptable value.
+    """
+    current = get_settings().model_dump(mode="json", exclude_none=True)
+    return replace_settings(merge_overrides(Settings, current, overrides, origin="the settings"))
 
 
 def split_settings(overrides: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     ports: Ports = Ports()
     runner: Literal["local", "kubeflow"] = "local"
     kubeflow_host: str = ""
+    triton_venv: Path | None = Field(default=None, description="Triton's environment; <project_root>/.venv-triton")
     trials: float = Field(
         default=0.01,
         gt=0,
@@ -78,7 +79,7 @@ class Settings(BaseSettings):
     @property
     def triton_python(self) -> Path:
         """Interpreter of Triton's own environment (its wheel wants numpy < 2)."""
-        return self.project_root / ".venv-triton" / "bin" / "python"
+        return (self.triton_venv or self.project_root / ".venv-triton") / "bin" / "python"
 
     @property
     def model_repository(self) -> Path:
@@ -122,29 +123,26 @@ def get_settings() -> Settings:
     return _build({})
 
 
-def apply_overrides(overrides: Sequence[str]) -> Settings:
-    """Change settings for this process and its children: `ports.mlflow=5001`, `home=/tmp/x`.
+def replace_settings(values: Mapping[str, object]) -> Settings:
+    """Make settings of `values` the current ones, for this process and its children.
 
     Raises:
-        ConfigError: An unknown key or an unacceptable value.
+        ConfigError: A value its field refuses.
     """
-    from voxloop.config import merge_overrides
-
-    current = get_settings().model_dump(mode="json", exclude_none=True)
-    changed = _build(merge_overrides(Settings, current, overrides, origin="settings"))
-    os.environ.update(changed.environment())  # noqa: TID251 - the one writer: children inherit what was set
+    changed = _build(values)
+    os.environ.update(changed.environment())  # the one writer: children inherit what was set
     get_settings.cache_clear()
     return get_settings()
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment with the current settings, for a child process."""
-    return {**os.environ, **get_settings().environment(), **(extra or {})}  # noqa: TID251
+    return {**os.environ, **get_settings().environment(), **(extra or {})}
 
 
 def now() -> datetime:
     """Return the current time, aware, in UTC. Everything else takes the time as an argument."""
-    return datetime.now(UTC)  # noqa: TID251
+    return datetime.now(UTC)
 
 
 def _build(values: Mapping[str, object]) -> Settings:

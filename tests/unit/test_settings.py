@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from voxloop.config import apply_overrides
 from voxloop.errors import ConfigError
-from voxloop.settings import Settings, apply_overrides, child_environment, get_settings, now
+from voxloop.settings import Settings, child_environment, get_settings, now
 
 
 def test_everything_binds_to_loopback_by_default(settings: Settings) -> None:
