@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
 from cyclopts import Parameter
@@ -94,22 +95,15 @@ def merge_overrides(
 def check_key(model: type[BaseModel], key: str, *, origin: str) -> None:
     """Raise `ConfigError` unless the dotted `key` leads to a field of `model`."""
     known = list(dotted_keys(model))
-    # A key may go on below a leaf (a free mapping such as a table of speakers), never below a model.
-    leaves = [name for name in known if not any(other.startswith(f"{name}.") for other in known)]
-    if key not in known and not any(key.startswith(f"{leaf}.") for leaf in leaves):
-        raise ConfigError(
-            f"{key!r} is not a key of {origin}",
-            rule="unknown keys are refused",
-            remedy=_nearest(key, known) or f"the keys are {', '.join(known)}",
-        )
+    if not any(fnmatchcase(key, pattern) for pattern in known):
+        raise _unknown_key(key, known, origin=origin)
 
 
 def dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Yield every key of `model` and of the models inside it, as `a.b`."""
+    """Yield every key of `model` and of the models inside it, as `a.b`; a key people choose themselves is `*`."""
     for name, field in model.model_fields.items():
         yield prefix + name
-        for inner in _models_in(field.annotation):
-            yield from dotted_keys(inner, f"{prefix}{name}.")
+        yield from _keys_below(field.annotation, f"{prefix}{name}.")
 
 
 def resolved(model: BaseModel) -> dict[str, Any]:
@@ -162,12 +156,7 @@ def _explain(model: type[BaseModel], invalid: ValidationError, *, origin: str) -
     first = invalid.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = list(dotted_keys(model))
-        return ConfigError(
-            f"{key!r} is not a key of {origin}",
-            rule="unknown keys are refused",
-            remedy=_nearest(key, known) or f"the keys are {', '.join(known)}",
-        )
+        return _unknown_key(key, list(dotted_keys(model)), origin=origin)
     if first["type"] == "missing":
         return ConfigError(f"{origin} lacks {key!r}", rule="the key has no default", remedy=f"add {key}")
     return ConfigError(
@@ -182,11 +171,23 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else ""
 
 
-def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+def _unknown_key(key: str, known: Sequence[str], *, origin: str) -> ConfigError:
+    return ConfigError(
+        f"{key!r} is not a key of {origin}",
+        rule="unknown keys are refused",
+        remedy=_nearest(key, known) or f"the keys are {', '.join(known)}",
+    )
+
+
+def _keys_below(annotation: object, prefix: str) -> Iterator[str]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models_in(argument)
+        yield from dotted_keys(annotation, prefix)
+    elif get_origin(annotation) in (dict, Mapping):
+        yield f"{prefix}*"
+        yield from _keys_below(get_args(annotation)[1], f"{prefix}*.")
+    else:  # a union such as `Model | None`
+        for argument in get_args(annotation):
+            yield from _keys_below(argument, prefix)
 
 
 def _deep_copy(values: Mapping[str, Any]) -> dict[str, Any]:

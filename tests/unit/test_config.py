@@ -19,6 +19,7 @@ class Recipe(StrictModel):
     name: str
     optimiser: Optimiser = Optimiser()
     tables: dict[str, list[str]] = Field(default_factory=dict)
+    others: dict[str, Optimiser] = Field(default_factory=dict)
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def test_an_override_changes_one_value_and_keeps_its_neighbours(recipe: Path) ->
     config = load_config(Recipe, recipe, ["optimiser.steps=3", "tables.train=[a, b]"])
     assert (config.optimiser.steps, config.optimiser.learning_rate) == (3, 0.01)
     assert config.tables == {"train": ["a", "b"]}
+    assert load_config(Recipe, recipe, ["others.mine.steps=3"]).others["mine"].steps == 3
 
 
 def test_the_later_override_wins(recipe: Path) -> None:
@@ -49,6 +51,7 @@ def test_the_later_override_wins(recipe: Path) -> None:
         (["optimiser.learning_rte=1"], "did you mean 'optimiser.learning_rate'?"),
         (["optimser.steps=1"], "did you mean 'optimiser.steps'?"),
         (["zzz=1"], "the keys are name, optimiser"),
+        (["others.mine.stepps=1"], "'others.mine.stepps' is not a key of recipe.yaml"),
         (
             ["optimiser.learning_rate=-1"],
             "optimiser.learning_rate = -1 in recipe.yaml; Input should be greater than 0",
@@ -98,6 +101,7 @@ def test_the_resolved_configuration_holds_the_defaults(recipe: Path) -> None:
         "name": "small",
         "optimiser": {"learning_rate": 0.01, "steps": 10},
         "tables": {},
+        "others": {},
     }
 
 

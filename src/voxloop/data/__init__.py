@@ -1,0 +1,1 @@
+"""Corpora in, datasets out: readers, manifest, shards, splits."""

@@ -1,0 +1,94 @@
+"""Prosody as tables for the feature store: a row an utterance, and a running row a speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from pydantic import AwareDatetime
+
+from voxloop.config import StrictModel
+from voxloop.speech.prosody import Prosody, ProsodyConfig, measure_prosody
+from voxloop.speech.waveform import Waveform
+
+MEASURES = tuple(field.name for field in fields(Prosody))
+AVERAGED = tuple(name for name in MEASURES if name != "sounding_seconds")
+"""What a speaker's row holds the running mean of; sounding seconds are summed."""
+
+
+class FeaturesConfig(StrictModel):
+    """How the tables are made."""
+
+    known_at: AwareDatetime | None
+    """Since when the numbers are known; None: since each utterance was recorded."""
+    prosody: ProsodyConfig
+
+
+def _schema(key: str, *others: pa.Field) -> pa.Schema:
+    moment = pa.timestamp("us", tz="UTC")
+    keys = [pa.field(key, pa.string(), nullable=False), *others]
+    times = [pa.field(name, moment, nullable=False) for name in ("event_timestamp", "created")]
+    return pa.schema([*keys, *times, *(pa.field(name, pa.float64()) for name in MEASURES)])
+
+
+UTTERANCE_PROSODY = _schema("utterance_id", pa.field("speaker_id", pa.string(), nullable=False))
+"""One row an utterance, sorted by its id. `event_timestamp` is `recorded_at`; null where nothing was voiced."""
+
+SPEAKER_PROSODY = _schema("speaker_id", pa.field("utterances", pa.int64(), nullable=False))
+"""One row a speaker and moment of recording: means over all their utterances until then, this moment's included."""
+
+
+def measure_utterances(rows: Iterable[tuple[dict[str, Any], Waveform]], config: FeaturesConfig) -> pa.Table:
+    """Measure every utterance.
+
+    Args:
+        rows: As `voxloop.data.shards.iter_audio` yields them.
+        config: How to measure, and since when the result is known.
+
+    Returns:
+        A table of `UTTERANCE_PROSODY`.
+    """
+    measured = [_utterance_row(row, waveform, config) for row, waveform in rows]
+    measured.sort(key=lambda row: str(row["utterance_id"]))
+    return pa.Table.from_pylist(measured, schema=UTTERANCE_PROSODY)
+
+
+def follow_speakers(utterances: pa.Table) -> pa.Table:
+    """Return the running prosody of each speaker.
+
+    Utterances recorded at the same moment count together: a row never depends on their order. What an utterance lacks
+    (null) is left out of the mean.
+
+    Args:
+        utterances: A table of `UTTERANCE_PROSODY`.
+
+    Returns:
+        A table of `SPEAKER_PROSODY`, sorted by speaker and time.
+    """
+    key = ["speaker_id", "event_timestamp", "utterance_id"]
+    frame = utterances.to_pandas().sort_values(key, kind="stable", ignore_index=True)
+    by_speaker = frame.groupby("speaker_id", sort=False)
+    running = frame[["speaker_id", "event_timestamp"]].copy()
+    running["utterances"] = by_speaker.cumcount() + 1
+    running["created"] = by_speaker["created"].cummax()
+    for name in AVERAGED:
+        running[name] = by_speaker[name].cumsum() / frame[name].notna().groupby(frame["speaker_id"]).cumsum()
+        running[name] = running.groupby("speaker_id")[name].ffill()
+    running["sounding_seconds"] = by_speaker["sounding_seconds"].cumsum()
+    last = running.drop_duplicates(["speaker_id", "event_timestamp"], keep="last")
+    return pa.Table.from_pandas(last, schema=SPEAKER_PROSODY, preserve_index=False).replace_schema_metadata(None)
+
+
+def _utterance_row(row: dict[str, Any], waveform: Waveform, config: FeaturesConfig) -> dict[str, Any]:
+    recorded: datetime = row["recorded_at"]
+    measured = asdict(measure_prosody(waveform, config.prosody))
+    return {
+        "utterance_id": row["utterance_id"],
+        "speaker_id": row["speaker_id"],
+        "event_timestamp": recorded,
+        "created": max(recorded, config.known_at or recorded),
+        **{name: None if value != value else value for name, value in measured.items()},  # noqa: PLR0124 - NaN
+    }

@@ -1,0 +1,100 @@
+"""What an utterance row is: the columns of every shard, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from voxloop.speech.waveform import SAMPLE_RATE, Waveform, encode_flac
+from voxloop.store.digests import digest_bytes
+
+SCHEMA_VERSION = 1
+
+
+def _column(name: str, kind: pa.DataType, *, required: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=not required)
+
+
+UTTERANCE_SCHEMA = pa.schema(
+    [
+        _column("utterance_id", pa.string(), required=True),
+        _column("audio", pa.binary(), required=True),
+        _column("sample_rate", pa.int32(), required=True),
+        _column("num_samples", pa.int64(), required=True),
+        _column("duration_s", pa.float64(), required=True),
+        _column("sha256", pa.string(), required=True),
+        _column("speaker_id", pa.string(), required=True),
+        _column("session_id", pa.string()),
+        _column("recorded_at", pa.timestamp("us", tz="UTC"), required=True),
+        _column("language", pa.string()),
+        _column("text", pa.string()),
+        _column("emotion", pa.string()),
+        _column("openness", pa.float64()),
+        _column("conscientiousness", pa.float64()),
+        _column("extraversion", pa.float64()),
+        _column("agreeableness", pa.float64()),
+        _column("neuroticism", pa.float64()),
+        _column("gender", pa.string()),
+        _column("age", pa.int32()),
+        _column("source", pa.string(), required=True),
+        _column("licence", pa.string(), required=True),
+        _column("split", pa.string(), required=True),
+    ]
+)
+"""`audio` is 16 kHz mono 16-bit FLAC, `sha256` the digest of those bytes, traits are on their corpus' own scale.
+Labels may be null: one corpus seldom has all of them."""
+
+MANIFEST_COLUMNS = tuple(name for name in UTTERANCE_SCHEMA.names if name != "audio")
+"""Every column but the audio."""
+
+QUARANTINE_SCHEMA = pa.schema(
+    [
+        _column("path", pa.string(), required=True),
+        _column("reason", pa.string(), required=True),
+        _column("detail", pa.string(), required=True),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One utterance as a corpus reader gives it: sound, and what is known about it.
+
+    Args:
+        waveform: float32 [n], 16 kHz, in [-1, 1].
+        recorded_at: Aware, UTC.
+        traits: Big-Five scores by column name, where known.
+    """
+
+    utterance_id: str
+    speaker_id: str
+    waveform: Waveform
+    recorded_at: datetime
+    source: str
+    licence: str
+    session_id: str | None = None
+    language: str | None = None
+    text: str | None = None
+    emotion: str | None = None
+    gender: str | None = None
+    age: int | None = None
+    traits: dict[str, float] = field(default_factory=dict)
+
+
+def make_row(utterance: Utterance, split: str) -> dict[str, Any]:
+    """Return the row of one utterance, its audio encoded; keys are the names of `UTTERANCE_SCHEMA`."""
+    audio = encode_flac(utterance.waveform)
+    given = {name: getattr(utterance, name, None) for name in UTTERANCE_SCHEMA.names}
+    return {
+        **given,
+        **utterance.traits,
+        "audio": audio,
+        "sample_rate": SAMPLE_RATE,
+        "num_samples": len(utterance.waveform),
+        "duration_s": len(utterance.waveform) / SAMPLE_RATE,
+        "sha256": digest_bytes(audio),
+        "split": split,
+    }

@@ -1,0 +1,1 @@
+"""Sound only: decoding, resampling, the spectrogram, prosody, and the speaker world."""

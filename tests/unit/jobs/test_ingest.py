@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+from tests.fixtures.tiny_nemo import write_tiny_nemo, write_tone
+from voxloop.data.manifest import load_manifest
+from voxloop.data.shards import iter_audio, read_manifest
+from voxloop.errors import InputError
+from voxloop.jobs.ingest import ingest
+from voxloop.settings import Settings
+from voxloop.store.digests import digest_tree
+
+SMALL = ("world.home.speakers=3", "world.utterances_per_speaker=6")
+
+
+@pytest.fixture
+def nemo(tmp_path: Path) -> Path:
+    return write_tiny_nemo(tmp_path / "corpus" / "nemo", sentences=2)
+
+
+def test_the_world_is_the_same_byte_for_byte_without_the_store(settings: Settings, tmp_path: Path) -> None:
+    one = ingest(out=tmp_path / "one", overrides=SMALL)
+    shutil.move(settings.store, tmp_path / "away")
+    other = ingest(out=tmp_path / "other", overrides=SMALL)
+    assert digest_tree(one) == digest_tree(other)
+    manifest = load_manifest(one)
+    assert (manifest.corpus, manifest.utterances, manifest.speakers) == ("world", 18, 3)
+    assert manifest.labels == {"emotion": dict.fromkeys(sorted(manifest.labels["emotion"]), 3)}
+    assert len(manifest.labels["emotion"]) == 6
+
+
+def test_night_two_keeps_night_one_and_adds_speakers(settings: Settings, tmp_path: Path) -> None:
+    one = ingest(out=tmp_path / "one", overrides=SMALL)
+    two = ingest(out=tmp_path / "two", overrides=(*SMALL, "world.newcomers.speakers=2"))
+    columns = ["utterance_id", "sha256", "split"]
+    first, second = (read_manifest(dataset, columns).to_pylist() for dataset in (one, two))
+    assert second[: len(first)] == first
+    assert len(second) == len(first) + 12
+
+
+def test_nemo_is_read_and_asked_for_again_comes_from_the_store(
+    settings: Settings, tmp_path: Path, nemo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = ingest(out=tmp_path / "one", corpus="nemo", path=nemo.parent)
+    manifest = load_manifest(one)
+    assert (manifest.utterances, manifest.speakers, manifest.quarantined) == (72, 6, {})
+    assert {name: split.speakers for name, split in manifest.splits.items()} == {"train": 3, "dev": 1, "test": 2}
+    assert "reused" not in capsys.readouterr().out
+    other = ingest(out=tmp_path / "other", corpus="nemo", path=nemo)
+    assert "reused" in capsys.readouterr().out
+    assert digest_tree(one) == digest_tree(other)
+
+
+def test_a_changed_corpus_is_read_again(
+    settings: Settings, tmp_path: Path, nemo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = ingest(out=tmp_path / "one", corpus="nemo", path=nemo)
+    write_tone(nemo / "samples" / "EB0_anger_1.ogg", hertz=333.0)
+    other = ingest(out=tmp_path / "other", corpus="nemo", path=nemo)
+    assert "reused" not in capsys.readouterr().out
+    assert digest_tree(one) != digest_tree(other)
+
+
+def test_fewer_training_speakers_leave_the_others_out_and_the_splits_alone(
+    settings: Settings, tmp_path: Path, nemo: Path
+) -> None:
+    few = ingest(out=tmp_path / "few", corpus="nemo", path=nemo, overrides=("speakers=[KD0, MP0, EB0, WR0]",))
+    manifest = load_manifest(few)
+    assert (manifest.utterances, manifest.left_out) == (48, 24)
+    assert {name: split.speakers for name, split in manifest.splits.items()} == {"train": 1, "dev": 1, "test": 2}
+
+
+def test_unusable_files_are_set_aside_with_their_reason(settings: Settings, tmp_path: Path, nemo: Path) -> None:
+    samples = nemo / "samples"
+    (samples / "EB0_anger_1.ogg").write_text("a text")
+    (samples / "EB0_fear_1.ogg").write_bytes(b"")
+    (samples / "EB0_neutral_1.ogg").unlink()
+    (samples / "EB0_sadness_9.wav").write_text("no row of it")
+    nan = np.full(4_000, np.nan, dtype=np.float32)
+    soundfile.write(samples / "EB0_happiness_1.wav", nan, 16_000, subtype="FLOAT")
+    (samples / "EB0_happiness_1.wav").rename(samples / "EB0_happiness_1.ogg")
+    out = ingest(out=tmp_path / "out", corpus="nemo", path=nemo, overrides=("max_refused_share=0.2",))
+    manifest = load_manifest(out)
+    reasons = {"empty": 1, "missing audio": 1, "no transcript": 1, "not a number": 1, "not audio": 1}
+    assert manifest.quarantined == reasons
+    assert manifest.utterances == 72 - 4
+    quarantine = {row["path"]: row["reason"] for row in pq.read_table(out / "quarantine.parquet").to_pylist()}
+    assert quarantine["samples/EB0_anger_1.ogg"] == "not audio"
+    assert len(list(iter_audio(out))) == 68
+
+
+def spoil_all(nemo: Path) -> None:
+    for path in (nemo / "samples").iterdir():
+        path.write_text("a text")
+
+
+def spoil_one(nemo: Path) -> None:
+    (nemo / "samples" / "EB0_anger_1.ogg").write_text("a text")
+
+
+def forget_one(nemo: Path) -> None:
+    lines = (nemo / "data.tsv").read_text().splitlines(keepends=True)
+    (nemo / "data.tsv").write_text("".join(line for line in lines if "EB0_anger_1.ogg" not in line))
+
+
+def forget_speaker(nemo: Path) -> None:
+    lines = (nemo / "data.tsv").read_text().splitlines(keepends=True)
+    (nemo / "data.tsv").write_text("".join(line for line in lines if "MK0" not in line and "WR0" not in line))
+
+
+def empty_folder(nemo: Path) -> None:
+    shutil.rmtree(nemo)
+    nemo.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (shutil.rmtree, "nemo does not exist"),
+        (empty_folder, "nemo is empty"),
+        (lambda nemo: (nemo / "data.tsv").unlink(), "nemo has no data.tsv, the transcripts"),
+        (lambda nemo: shutil.rmtree(nemo / "samples"), "samples does not exist"),
+        (spoil_one, "1 of 72 files .*EB0_anger_1.ogg .not audio"),
+        (forget_one, "1 of 72 files .*EB0_anger_1.ogg .no transcript"),
+        (spoil_all, "72 of 72 files of corpus nemo are unusable"),
+        (forget_speaker, "24 of 72 files of corpus nemo are unusable, most often .24.: no transcript"),
+    ],
+)
+def test_a_wrong_folder_is_one_clear_line_and_nothing_is_written(
+    settings: Settings, tmp_path: Path, nemo: Path, spoil: object, message: str
+) -> None:
+    assert callable(spoil)
+    spoil(nemo)
+    with pytest.raises(InputError, match=message) as error:
+        ingest(out=tmp_path / "out", corpus="nemo", path=nemo)
+    assert error.value.exit_code == 2
+    assert error.value.remedy
+    assert "\n" not in str(error.value)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name not in {"home", "checkout"}) == ["corpus"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"corpus": "nemo"}, "corpus nemo needs --path"),
+        ({"corpus": "world", "path": Path("somewhere")}, "--path somewhere is given"),
+        ({"corpus": "nimo"}, "no corpus 'nimo'; the corpora are nemo, world"),
+        ({"overrides": ("world.seeed=1",)}, "did you mean 'world.seed'"),
+        ({"overrides": ("world.home.accents=[xx-nowhere]", *SMALL)}, "eSpeak NG has no voice"),
+        ({"overrides": ("speakers=[nobody]", *SMALL)}, "no speaker 'nobody'"),
+        ({"overrides": ("world.home.speakers=0",)}, "has no utterances"),
+    ],
+)
+def test_what_was_asked_wrongly_is_named(
+    settings: Settings, tmp_path: Path, arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        ingest(out=tmp_path / "out", **arguments)  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
