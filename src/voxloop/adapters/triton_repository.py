@@ -1,0 +1,105 @@
+"""A model folder as Triton wants it: `<repository>/<name>/{config.pbtxt, 1/model.py, 1/model.onnx}`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+from voxloop.errors import InputError, IntegrityError
+from voxloop.store.atomic import build_folder, remove_tree
+from voxloop.store.digests import digest_file, digest_tree
+
+if TYPE_CHECKING:
+    from voxloop.settings import Settings
+
+# The template for a request, by the names of its inputs.
+TEMPLATES = {("waveform", "num_samples"): "waveform"}
+
+
+class TritonRepository:
+    """The folder Triton loads from. Models are built beside it, so that Triton never meets a half-written one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.root = settings.model_repository
+        self.building = settings.home / "triton" / "staging"
+
+    def stage(self, name: str, model: Path, model_digest: str) -> bool:
+        """Put a model folder in place under `name`; return False when these very bytes are there already.
+
+        Raises:
+            InputError: There is no template for the model's request.
+            IntegrityError: What stands in the repository afterwards is not what was built.
+        """
+        built = self.building / name
+        _remove_if_there(built)
+        with build_folder(built) as folder:
+            fill_template(self.settings.project_root / "serving", folder, name, model, model_digest)
+        expected, place = digest_tree(built), self.root / name
+        if place.is_dir() and digest_tree(place) == expected:
+            remove_tree(built)
+            return False
+        _remove_if_there(place)
+        self.root.mkdir(parents=True, exist_ok=True)
+        built.rename(place)
+        if digest_tree(place) != expected:
+            raise IntegrityError(f"{place} changed while it was staged", remedy="run `voxloop deploy` again")
+        return True
+
+    def remove(self, name: str) -> None:
+        """Take a model out; it leaves the repository in one step."""
+        place, aside = self.root / name, self.building / f"{name}.removed"
+        if place.exists():
+            _remove_if_there(aside)
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            place.rename(aside)
+            remove_tree(aside)
+
+    def staged(self, task: str) -> list[str]:
+        """Return the names of a task's models in the repository."""
+        named = re.compile(rf"{re.escape(task)}-[0-9a-f]{{12}}")
+        return sorted(path.name for path in self.root.glob(f"{task}-*") if named.fullmatch(path.name))
+
+
+def fill_template(templates: Path, folder: Path, name: str, model: Path, model_digest: str) -> None:
+    """Write what Triton needs to serve the model folder `model` (its model.json and model.onnx) into `folder`."""
+    described = json.loads((model / "model.json").read_text(encoding="utf-8"))
+    template = templates / find_template(described["request"])
+    version = folder / "1"
+    version.mkdir()
+    shutil.copyfile(model / "model.onnx", version / "model.onnx")
+    shutil.copyfile(template / "model.py", version / "model.py")
+    config = Template((template / "config.pbtxt.template").read_text(encoding="utf-8"))
+    values = {
+        "name": name,
+        "label_count": len(described["labels"]),
+        "model_digest": model_digest,
+        "onnx_sha256": digest_file(model / "model.onnx"),
+        "labels": json.dumps(json.dumps(described["labels"])),  # JSON, quoted as a protobuf text string
+    }
+    (folder / "config.pbtxt").write_text(config.substitute(values), encoding="utf-8")
+
+
+def find_template(request: dict[str, list[dict[str, object]]]) -> str:
+    """Return the template folder for a model's declared request.
+
+    Raises:
+        InputError: There is none.
+    """
+    names = tuple(str(tensor["name"]) for tensor in request["inputs"])
+    if names not in TEMPLATES:
+        raise InputError(
+            f"nothing in serving/ answers a request of {', '.join(names)}",
+            rule=f"there are templates for {'; '.join(', '.join(known) for known in TEMPLATES)}",
+            remedy="add a template, or export the model with one of these requests",
+        )
+    return TEMPLATES[names]
+
+
+def _remove_if_there(folder: Path) -> None:
+    if folder.exists():
+        remove_tree(folder)

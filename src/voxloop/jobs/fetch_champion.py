@@ -1,0 +1,43 @@
+"""Copy the champion out of the registry."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def fetch_champion(out: Path, *, task: str = "emotion") -> Path:
+    """Copy the champion's model folder out of the registry, verified, for a fair comparison.
+
+    Writes `model/` and `champion.json` with its version, its digest and whether there has ever been a champion;
+    without one there is `champion.json` alone.
+
+    Args:
+        out: Folder to write; it must be empty or not there.
+        task: Family of the model.
+
+    Returns:
+        The folder written.
+
+    Raises:
+        IntegrityError: The registry holds other bytes than were registered.
+        ServiceUnavailableError: MLflow does not answer; that is not the same as no champion.
+    """
+    from voxloop.adapters.mlflow_registry import MlflowRegistry
+    from voxloop.release.versions import CHAMPION, FALLBACK
+    from voxloop.settings import get_settings
+    from voxloop.store.atomic import build_folder, write_file
+
+    with build_folder(out) as folder:
+        registry = MlflowRegistry(get_settings())
+        champion = registry.find_alias(task, CHAMPION)
+        content: dict[str, object] = {"version": None, "model_digest": None, "ever": True}
+        if champion is not None:
+            registry.download_model(champion, folder / "model")
+            content |= {"version": champion.number, "model_digest": champion.model_digest}
+        else:
+            served = any(version.was_champion for version in registry.list_versions(task))
+            content["ever"] = served or registry.find_alias(task, FALLBACK) is not None
+        write_file(folder / "champion.json", json.dumps(content, indent=2))
+    print(f"champion: {champion or 'none'}", flush=True)
+    return out

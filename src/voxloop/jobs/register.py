@@ -1,0 +1,50 @@
+"""Make a PASS a model version, alias challenger."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def register(run: Path, model: Path, evaluation: Path, verdict: Path, out: Path, *, task: str = "emotion") -> Path:
+    """Make a model that passed its gate a version of the registered model, alias challenger.
+
+    Only a PASS is registered, and only from a clean git tree: the version names the commit, the data, the evaluation
+    and the policy it comes from. Registering the same run again gives the same version. Writes `version.json`.
+
+    Args:
+        run: Folder written by track.
+        model: Folder written by export.
+        evaluation: Folder written by evaluate.
+        verdict: Folder written by gate.
+        out: Folder to write; it must be empty or not there.
+        task: Family of the model; also the name of the registered model.
+
+    Returns:
+        The folder written.
+
+    Raises:
+        RefusedError: The verdict is not PASS, or the tree has changes, or had when the run was tracked.
+        IntegrityError: The folders are not of one pipeline run, or the run is of another model.
+        ServiceUnavailableError: MLflow does not answer.
+    """
+    from voxloop.adapters.mlflow_registry import MlflowRegistry
+    from voxloop.release.registration import describe_version, require_pass
+    from voxloop.settings import get_settings
+    from voxloop.store.atomic import build_folder, write_file
+    from voxloop.store.revision import require_clean
+
+    settings = get_settings()
+    with build_folder(out) as folder:
+        require_pass(verdict)
+        require_clean(settings.project_root)
+        registry = MlflowRegistry(settings)
+        described = describe_version(task, run, model, evaluation, verdict, registry.read_run_tags)
+        version = registry.find_run_version(task, described.run_id) or registry.create_version(
+            task, described.run_id, described.tags, described.note
+        )
+        registry.name_challenger(version)
+        content = {"name": task, "version": version.number, "model_digest": version.model_digest}
+        write_file(folder / "version.json", json.dumps(content, indent=2))
+    print(f"registered as {version}, model {version.model_digest[:12]}, at {settings.mlflow_url}", flush=True)
+    return out

@@ -1,0 +1,1 @@
+"""From a judged model to the one in service: evidence, registration, approval, promotion."""

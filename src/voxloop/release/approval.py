@@ -1,0 +1,105 @@
+"""Which version may go into service: rules over the tags of versions, and nothing else."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from voxloop.errors import InputError, RefusedError
+from voxloop.release.versions import (
+    APPROVAL,
+    APPROVED,
+    JUDGED_AGAINST,
+    NO_CHAMPION,
+    VERDICT,
+    ModelVersion,
+)
+
+DECLINED = "declined"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The version to put into service next, and what a person should know about the others."""
+
+    version: ModelVersion | None
+    notices: tuple[str, ...]
+
+
+def choose_next(versions: Iterable[ModelVersion], champion: ModelVersion | None) -> Choice:
+    """Return the newest approved version that is newer than the champion and may replace it.
+
+    An approved version that may not is passed over and named in a notice, as is an approval that reads like a slip
+    of the pen.
+    """
+    newer = [version for version in versions if champion is None or version.number > champion.number]
+    newer.sort(key=lambda version: version.number, reverse=True)
+    notices = [notice for version in newer for notice in find_slips(version)]
+    for version in newer:
+        if version.tags.get(APPROVAL) != APPROVED:
+            continue
+        if problem := find_objection(version, champion):
+            notices.append(f"{version} is approved, but {problem}: not deployed")
+        else:
+            return Choice(version, tuple(notices))
+    return Choice(None, tuple(notices))
+
+
+def require_deployable(
+    number: int, versions: Sequence[ModelVersion], champion: ModelVersion | None, *, task: str
+) -> ModelVersion:
+    """Return version `number`, asked for by name.
+
+    Raises:
+        InputError: There is no such version.
+        RefusedError: It is not approved, or may not replace the champion.
+    """
+    found = next((version for version in versions if version.number == number), None)
+    if found is None:
+        known = ", ".join(str(version.number) for version in versions) or "none"
+        raise InputError(f"{task} has no version {number}", rule=f"registered are {known}", remedy="name one of them")
+    if champion is not None and found.number == champion.number:
+        return found
+    if found.tags.get(APPROVAL) != APPROVED:
+        raise RefusedError(
+            f"{found} is not approved ({APPROVAL} = {found.tags.get(APPROVAL)!r})",
+            rule="a person approves a version before it is served",
+            remedy=f"set the tag {APPROVAL}={APPROVED} on it in the MLflow UI",
+        )
+    if problem := find_objection(found, champion):
+        raise RefusedError(f"{found} may not be deployed: {problem}", remedy="run the training pipeline again")
+    return found
+
+
+def find_objection(version: ModelVersion, champion: ModelVersion | None) -> str:
+    """Return why an approved version may not replace `champion`, or nothing when it may.
+
+    A verdict is a comparison: it says nothing about a champion that came later.
+    """
+    in_service = champion.model_digest if champion else NO_CHAMPION
+    if not version.model_digest:
+        return "it carries no model digest"
+    if not version.is_pass:
+        return f"its verdict is {version.tags.get(VERDICT, 'missing')}, not PASS"
+    if champion is not None and version.number < champion.number:
+        return f"it is older than the champion, version {champion.number}"
+    if (judged := version.tags.get(JUDGED_AGAINST, "nothing")) != in_service:
+        return f"it was judged against {judged[:12]} and {in_service[:12]} is in service"
+    return ""
+
+
+def find_slips(version: ModelVersion) -> list[str]:
+    """Return a notice for each tag of `version` that was meant as an approval and is none."""
+    notices = []
+    value = version.tags.get(APPROVAL)
+    if value is not None and value not in (APPROVED, DECLINED):
+        notices.append(
+            f"{version} has {APPROVAL} = {value!r}, which is neither {APPROVED!r} nor {DECLINED!r}: not deployed"
+        )
+    meant = [tag for tag in version.tags if tag != APPROVAL and _resembles(tag, APPROVAL)]
+    return [*notices, *(f"{version} has a tag {tag!r}: was {APPROVAL!r} meant?" for tag in meant)]
+
+
+def _resembles(word: str, meant: str) -> bool:
+    return difflib.SequenceMatcher(None, word.strip().lower(), meant).ratio() > 0.8

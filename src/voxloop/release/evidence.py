@@ -1,0 +1,176 @@
+"""Everything one run of the pipeline made, read from its folders and tied together by digests."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from voxloop.errors import InputError, IntegrityError
+from voxloop.release.versions import NO_CHAMPION
+from voxloop.store.digests import digest_json, digest_tree
+from voxloop.store.revision import CodeRevision
+from voxloop.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured value; `step` is the epoch, 0 for what was measured once."""
+
+    name: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a tracked run consists of.
+
+    Attributes:
+        task: Task family.
+        digest: Digest of all folders and of the code revision: the identity of the run.
+        revision: The code that made it.
+        folders: Folder to keep, by the name it is kept under.
+        parameters: The resolved training configuration, flattened to `a.b`.
+        metrics: Histories by epoch, and the measures of the evaluation.
+        tags: Digests, revision, verdict.
+        note: The reasons of the verdict, for the person who approves.
+    """
+
+    task: str
+    digest: str
+    revision: CodeRevision
+    folders: Mapping[str, Path]
+    parameters: Mapping[str, str]
+    metrics: tuple[Metric, ...]
+    tags: Mapping[str, str]
+    note: str
+
+
+def read_evidence(task: str, folders: Mapping[str, Path], revision: CodeRevision) -> Evidence:
+    """Read the folders `training`, `model`, `evaluation`, `verdict` and `data_report` of one pipeline run.
+
+    Raises:
+        InputError: A folder or its JSON file is missing.
+        IntegrityError: They do not belong together: a verdict on another model, an evaluation of another export.
+    """
+    training = read_json(folders["training"], "training.json")
+    for key in ("config", "history"):
+        if key not in training:
+            raise InputError(f"{folders['training'] / 'training.json'} lacks {key!r}", remedy="train again")
+    evaluation = read_json(folders["evaluation"], "evaluation.json")
+    verdict = read_json(folders["verdict"], "verdict.json")
+    digests = require_consistent(folders["model"], folders["evaluation"], folders["verdict"])
+    contents = {name: digest_tree(folder) for name, folder in folders.items()}
+    identity = digest_json({"task": task, "contents": contents, "commit": revision.commit, "dirty": revision.dirty})
+    tags = {
+        "voxloop.evidence": identity,
+        **digests,
+        "voxloop.data_digest": str(evaluation.get("dataset_digest", "")),
+        "voxloop.verdict": str(verdict["verdict"]),
+        "voxloop.git_commit": revision.commit,
+        "voxloop.git_dirty": str(revision.dirty).lower(),
+        "voxloop.seed": str(training.get("seed", "")),
+    }
+    metrics = (*read_history(training), *read_measures(evaluation, verdict))
+    parameters = flatten({"task": task, **training["config"]})
+    return Evidence(task, identity, revision, folders, parameters, metrics, tags, write_note(verdict))
+
+
+def require_consistent(model: Path, evaluation: Path, verdict: Path) -> dict[str, str]:
+    """Return the digests of model and evaluation as tags, once every file that names them agrees.
+
+    Raises:
+        IntegrityError: One of them speaks of other bytes.
+    """
+    model_digest, evaluation_digest = digest_tree(model), digest_tree(evaluation)
+    judged, measured = read_json(verdict, "verdict.json"), read_json(evaluation, "evaluation.json")
+    statements = (
+        ("the verdict is about model", judged.get("model_digest"), model_digest),
+        ("the evaluation is about model", measured.get("model_digest"), model_digest),
+        ("the verdict is about evaluation", judged.get("evaluation_digest"), evaluation_digest),
+    )
+    for statement, stated, found in statements:
+        if stated is None and judged.get("verdict") == Verdict.CANNOT_TELL:
+            continue  # the gate could not read what it was given, and says so
+        if stated != found:
+            raise IntegrityError(
+                f"{statement} {str(stated)[:12]}, the folder holds {found[:12]}",
+                rule="evidence belongs to the bytes it was made from",
+                remedy="give the folders of one pipeline run",
+            )
+    return {"voxloop.model_digest": model_digest, "voxloop.evaluation_digest": evaluation_digest}
+
+
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """Return the JSON object in `folder / name`.
+
+    Raises:
+        InputError: There is no such file, or it holds something else.
+    """
+    try:
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as unreadable:
+        raise InputError(f"{folder / name} cannot be read ({unreadable})", remedy="give a finished folder") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{folder / name} holds no JSON object", remedy="give a finished folder")
+    return content
+
+
+def read_history(training: Mapping[str, Any]) -> Iterable[Metric]:
+    """Yield the finite numbers of every epoch."""
+    for epoch in training["history"]:
+        step = int(epoch["epoch"])
+        for name, value in epoch.items():
+            if name != "epoch" and _is_finite(value):
+                yield Metric(f"training/{name}", float(value), step)
+
+
+def read_measures(evaluation: Mapping[str, Any], verdict: Mapping[str, Any]) -> Iterable[Metric]:
+    """Yield the measures of challenger and champion, the counts behind them and the interval."""
+    for who, measures in (evaluation.get("measures") or {}).items():
+        for name, value in (measures or {}).items():
+            if _is_finite(value):
+                yield Metric(f"evaluation/{who}_{name}", float(value))
+    for name, value in (evaluation.get("counts") or {}).items():
+        if _is_finite(value):
+            yield Metric(f"evaluation/{name}", float(value))
+    interval = verdict.get("interval") or {}
+    for bound in ("estimate", "low", "high"):
+        if _is_finite(interval.get(bound)):
+            yield Metric(f"verdict/{interval['measure']}_{bound}", float(interval[bound]))
+
+
+def find_judged_against(verdict: Mapping[str, Any]) -> str:
+    """Return the digest of the champion a verdict compared with, or `none`."""
+    champion = verdict.get("champion") or {}
+    return str(champion.get("model_digest") or NO_CHAMPION)
+
+
+def write_note(verdict: Mapping[str, Any]) -> str:
+    """Return the verdict with its reasons as Markdown: what the approver reads in the MLflow UI."""
+    lines = [f"**{verdict['verdict']}** under policy `{(verdict.get('policy') or {}).get('name', '?')}`"]
+    if claim := verdict.get("claim"):
+        lines[0] += f", a claim about {claim}"
+    if because := (verdict.get("bootstrap") or {}).get("because"):
+        lines.append(f"- first champion, without a comparison: {because}")
+    lines += [f"- {reason['verdict']}: {reason['text']}" for reason in verdict.get("reasons", [])]
+    return "\n".join(lines)
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested mappings as `a.b` keys; lists and other values as JSON text."""
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value)
+    return flat
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,68 @@
+"""One real MLflow and one real Triton for all tests of a session, on free ports, in a home of their own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import free_ports
+from tests.services.pipeline_folders import make_repository
+from tests.services.servers import running
+from voxloop.adapters import mlflow, triton
+from voxloop.settings import Ports, Settings, find_project_root, get_settings
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of the servers below."""
+    names = ("mlflow", "airflow", "triton_http", "triton_grpc", "triton_metrics")
+    ports = Ports(**dict(zip(names, free_ports(len(names)), strict=True)))
+    return Settings(home=tmp_path_factory.mktemp("services"), ports=ports)
+
+
+@pytest.fixture(scope="session")
+def shared_mlflow(shared: Settings) -> Iterator[Settings]:
+    log = shared.home / "mlflow.log"
+    with running(mlflow.server_argv(shared), f"{shared.mlflow_url}/health", log):
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def triton_process(shared: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    if not shared.triton_python.exists():
+        pytest.skip(f"no {shared.triton_python}: `make setup` makes Triton's environment")
+    argv, env = triton.server_argv(shared)
+    with running(argv, f"{shared.triton_url}/v2/health/ready", shared.home / "triton.log", env=env) as process:
+        yield process
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a clean git checkout."""
+    return make_repository(tmp_path / "checkout", find_project_root())
+
+
+@pytest.fixture
+def registry_home(shared_mlflow: Settings, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Settings as a job sees them: the shared MLflow, a clean checkout of its own."""
+    yield enter(monkeypatch, shared_mlflow, checkout)
+    monkeypatch.undo()
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def platform(registry_home: Settings, triton_process: subprocess.Popen[bytes]) -> Settings:
+    """Settings as a job sees them: the shared MLflow and Triton."""
+    assert triton_process.poll() is None
+    return registry_home
+
+
+def enter(monkeypatch: pytest.MonkeyPatch, shared: Settings, checkout: Path) -> Settings:
+    for name, value in shared.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("VOXLOOP_PROJECT_ROOT", str(checkout))
+    get_settings.cache_clear()
+    return get_settings()

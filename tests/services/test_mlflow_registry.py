@@ -1,0 +1,174 @@
+"""Tracking and registration against a real MLflow server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.services.pipeline_folders import PipelineFolders, write_folders
+from voxloop.adapters.mlflow import connect
+from voxloop.adapters.mlflow_registry import MlflowRegistry
+from voxloop.adapters.mlflow_runs import create_run, find_or_create_experiment
+from voxloop.errors import IntegrityError, RefusedError, ServiceUnavailableError, VoxloopError
+from voxloop.jobs.fetch_champion import fetch_champion
+from voxloop.jobs.register import register
+from voxloop.jobs.track import track
+from voxloop.release.evidence import read_evidence
+from voxloop.release.versions import CHALLENGER, CHAMPION, MODEL_DIGEST
+from voxloop.settings import Settings
+from voxloop.store.digests import digest_tree
+from voxloop.store.revision import read_code_revision
+
+KEPT = ("training", "model", "evaluation", "verdict", "data_report")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
+
+
+def do_track(folders: PipelineFolders, out: Path, task: str) -> str:
+    track(folders.weights, folders.model, folders.report, folders.evaluation, folders.verdict, out, task=task)
+    return str(read(out / "run.json")["run_id"])
+
+
+def do_register(folders: PipelineFolders, run: Path, out: Path, task: str) -> dict[str, Any]:
+    register(run, folders.model, folders.evaluation, folders.verdict, out, task=task)
+    return read(out / "version.json")
+
+
+def read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def runs_of(client: MlflowClient, task: str) -> list[Any]:
+    return list(client.search_runs([client.get_experiment_by_name(task).experiment_id]))
+
+
+def test_a_run_holds_everything_and_is_never_doubled(registry_home: Settings, tmp_path: Path) -> None:
+    folders = write_folders(tmp_path / "made", task="whole")
+    first = do_track(folders, tmp_path / "first", "whole")
+    assert do_track(folders, tmp_path / "second", "whole") == first
+    client = connect(registry_home)
+    (run,) = runs_of(client, "whole")
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"task": "whole", "optimiser.lr": "0.001", "layers": "[8, 8]", "gain": "1.0"}
+    assert run.data.metrics["evaluation/challenger_uar"] == 0.75
+    history = client.get_metric_history(first, "training/train_loss")
+    assert [(point.step, point.value) for point in history] == [(0, 1.5), (1, 1.25)]
+    assert run.data.tags[MODEL_DIGEST] == folders.model_digest
+    assert run.data.tags["voxloop.git_dirty"] == "false"
+    assert len(run.data.tags["voxloop.git_commit"]) == 40
+    kept = {item.path for name in KEPT for item in client.list_artifacts(first, name)}
+    assert {
+        "training/curves.png",
+        "model/model.onnx",
+        "evaluation/confusion.png",
+        "verdict/verdict.json",
+        "data_report/data_docs",
+    } <= kept
+
+
+def test_a_run_that_was_cut_short_is_completed(registry_home: Settings, tmp_path: Path) -> None:
+    folders = write_folders(tmp_path / "made", task="cut")
+    kept = {"training": folders.weights} | {name: getattr(folders, name) for name in ("model", "evaluation", "verdict")}
+    kept["data_report"] = folders.report
+    evidence = read_evidence("cut", kept, read_code_revision(registry_home.project_root))
+    client = connect(registry_home)
+    half = create_run(client, find_or_create_experiment(client, "cut"), evidence)
+    client.log_artifacts(half.info.run_id, str(folders.model), "model")
+    with pytest.raises(RefusedError, match="no finished run"):
+        MlflowRegistry(registry_home).read_run_tags(half.info.run_id)
+    assert do_track(folders, tmp_path / "out", "cut") == half.info.run_id
+    (run,) = runs_of(client, "cut")
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["evaluation/speakers"] == 8
+
+
+def test_a_version_is_created_once_with_its_run_and_tags(registry_home: Settings, tmp_path: Path) -> None:
+    folders = write_folders(tmp_path / "made", task="once")
+    run_id = do_track(folders, tmp_path / "run", "once")
+    first = do_register(folders, tmp_path / "run", tmp_path / "first", "once")
+    assert do_register(folders, tmp_path / "run", tmp_path / "second", "once") == first
+    assert first == {"name": "once", "version": 1, "model_digest": folders.model_digest}
+    (version,) = MlflowRegistry(registry_home).list_versions("once")
+    assert version.run_id == run_id
+    assert version.tags["voxloop.verdict"] == "PASS"
+    assert version.tags["voxloop.judged_against"] == "none"
+    assert len(version.tags["voxloop.git_commit"]) == 40
+    challenger = MlflowRegistry(registry_home).find_alias("once", CHALLENGER)
+    assert challenger is not None
+    assert challenger.number == 1
+
+
+@pytest.mark.parametrize("verdict", ["FAIL", "CANNOT_TELL", "pass", ""])
+def test_only_a_pass_is_registered(registry_home: Settings, tmp_path: Path, verdict: str) -> None:
+    folders = write_folders(tmp_path / "made", task="judged", verdict=verdict)
+    do_track(folders, tmp_path / "run", "judged")
+    with pytest.raises(RefusedError, match="only a PASS is registered"):
+        do_register(folders, tmp_path / "run", tmp_path / "out", "judged")
+    assert not (tmp_path / "out").exists()
+    assert MlflowRegistry(registry_home).list_versions("judged") == []
+
+
+def test_a_dirty_tree_may_track_and_not_register(registry_home: Settings, tmp_path: Path) -> None:
+    folders = write_folders(tmp_path / "made", task="dirty")
+    stray = registry_home.project_root / "stray.py"
+    stray.write_text("")
+    do_track(folders, tmp_path / "run", "dirty")
+    with pytest.raises(RefusedError, match="uncommitted changes"):
+        do_register(folders, tmp_path / "run", tmp_path / "out", "dirty")
+    stray.unlink()
+    with pytest.raises(RefusedError, match="was tracked from a tree with uncommitted changes"):
+        do_register(folders, tmp_path / "run", tmp_path / "out", "dirty")
+    do_track(folders, tmp_path / "clean", "dirty")
+    assert do_register(folders, tmp_path / "clean", tmp_path / "out", "dirty")["version"] == 1
+
+
+def test_evidence_of_another_model_is_refused(registry_home: Settings, tmp_path: Path) -> None:
+    folders = write_folders(tmp_path / "made", task="mixed")
+    other = write_folders(tmp_path / "other", task="mixed", gain=3.0)
+    do_track(folders, tmp_path / "run", "mixed")
+    with pytest.raises(IntegrityError, match="the verdict is about model"):
+        register(tmp_path / "run", other.model, folders.evaluation, folders.verdict, tmp_path / "out", task="mixed")
+    with pytest.raises(IntegrityError, match="has voxloop.model_digest"):
+        do_register(other, tmp_path / "run", tmp_path / "out", "mixed")
+
+
+def test_the_champion_is_fetched_verified(registry_home: Settings, tmp_path: Path) -> None:
+    assert read(fetch_champion(tmp_path / "before", task="fetched") / "champion.json") == {
+        "version": None,
+        "model_digest": None,
+        "ever": False,
+    }
+    folders = write_folders(tmp_path / "made", task="fetched")
+    run_id = do_track(folders, tmp_path / "run", "fetched")
+    do_register(folders, tmp_path / "run", tmp_path / "version", "fetched")
+    registry = MlflowRegistry(registry_home)
+    registry.set_alias(registry.list_versions("fetched")[0], CHAMPION)
+    out = fetch_champion(tmp_path / "after", task="fetched")
+    assert read(out / "champion.json") == {"version": 1, "model_digest": folders.model_digest, "ever": True}
+    assert digest_tree(out / "model") == folders.model_digest
+    (kept,) = (registry_home.home / "mlflow" / "artifacts").glob(f"*/{run_id}/artifacts/model/model.onnx")
+    content = bytearray(kept.read_bytes())
+    content[-1] ^= 1
+    kept.write_bytes(bytes(content))
+    with pytest.raises(IntegrityError, match="MLflow holds"):
+        fetch_champion(tmp_path / "changed", task="fetched")
+    assert not (tmp_path / "changed").exists()
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_silent_server_is_not_an_empty_registry(tmp_path: Path) -> None:
+    with pytest.raises(ServiceUnavailableError, match=r"MLflow does not answer at http.*voxloop up"):
+        fetch_champion(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_mlflow_refuses_is_not_taken_for_nothing(registry_home: Settings) -> None:
+    registry = MlflowRegistry(registry_home)
+    assert registry.list_versions("never-heard-of") == []
+    assert registry.find_alias("never-heard-of", CHAMPION) is None
+    with pytest.raises(VoxloopError, match="MLflow refused model-versions/search"):
+        registry.list_versions("a' or name = 'b")

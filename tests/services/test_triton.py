@@ -1,0 +1,282 @@
+"""Promotion and asking against real MLflow and Triton servers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.services.pipeline_folders import LABELS, PipelineFolders, run_onnx, write_folders, write_model
+from tests.services.servers import running
+from voxloop.adapters import triton
+from voxloop.adapters.mlflow_registry import MlflowRegistry
+from voxloop.adapters.triton import TritonServer
+from voxloop.errors import InputError, IntegrityError, RefusedError, ServiceUnavailableError, VoxloopError
+from voxloop.jobs.ask import ask
+from voxloop.jobs.deploy import deploy
+from voxloop.jobs.register import register
+from voxloop.jobs.track import track
+from voxloop.release.versions import APPROVAL, CHALLENGER, CHAMPION, FALLBACK, serving_name
+from voxloop.settings import Settings
+from voxloop.store.digests import digest_tree
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
+
+
+def do_register(root: Path, *, approve: str | None = "approved", **changes: Any) -> PipelineFolders:
+    folders = write_folders(root / "made", **changes)
+    task = changes["task"]
+    track(folders.weights, folders.model, folders.report, folders.evaluation, folders.verdict, root / "run", task=task)
+    register(root / "run", folders.model, folders.evaluation, folders.verdict, root / "version", task=task)
+    number = json.loads((root / "version" / "version.json").read_text())["version"]
+    if approve is not None:
+        set_approval(task, number, approve)
+    return folders
+
+
+def set_approval(task: str, number: int, value: str) -> None:
+    from voxloop.settings import get_settings
+
+    registry = MlflowRegistry(get_settings())
+    version = next(version for version in registry.list_versions(task) if version.number == number)
+    registry.set_tag(version, APPROVAL, value)
+
+
+def aliases(settings: Settings, task: str) -> dict[str, int | None]:
+    registry = MlflowRegistry(settings)
+    found = {alias: registry.find_alias(task, alias) for alias in (CHAMPION, FALLBACK, CHALLENGER)}
+    return {alias: version.number if version else None for alias, version in found.items()}
+
+
+@pytest.fixture
+def server(platform: Settings) -> Iterator[TritonServer]:
+    with TritonServer(platform) as client:
+        yield client
+
+
+def test_the_first_approved_version_is_served_and_asked(
+    platform: Settings, server: TritonServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = do_register(tmp_path, task="first", approve=None)
+    assert deploy(task="first") == ""
+    with pytest.raises(RefusedError, match=r"not approved \(approval = None\)"):
+        deploy(task="first", version=1)
+    with pytest.raises(InputError, match="no version 7"):
+        deploy(task="first", version=7)
+    set_approval("first", 1, "Approved")
+    capsys.readouterr()
+    assert deploy(task="first") == ""
+    assert "'Approved', which is neither 'approved'" in capsys.readouterr().out
+    set_approval("first", 1, "approved")
+    name = serving_name("first", folders.model_digest)
+    assert deploy(task="first") == deploy(task="first") == name
+    assert aliases(platform, "first") == {CHAMPION: 1, FALLBACK: None, CHALLENGER: None}
+    sound = write_wav(tmp_path / "sound.wav")
+    capsys.readouterr()
+    ask("first", sound, json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert said["model_digest"] == folders.model_digest
+    assert set(said["probabilities"]) == set(LABELS)
+    assert said["label"] == max(said["probabilities"], key=said["probabilities"].get)
+    ask("first", sound)
+    assert folders.model_digest in capsys.readouterr().out
+    assert server.read_parameters(name)["model_digest"] == folders.model_digest
+
+
+def test_the_server_answers_what_the_onnx_file_answers(
+    platform: Settings, server: TritonServer, tmp_path: Path
+) -> None:
+    folders = do_register(tmp_path, task="parity", gain=2.0)
+    name = deploy(task="parity")
+    generator = np.random.default_rng(3)
+    waveforms = [generator.uniform(-1, 1, size).astype(np.float32) for size in (1, 500, 16000)]
+    for waveform, expected in zip(waveforms, run_onnx(folders.model / "model.onnx", waveforms), strict=True):
+        np.testing.assert_allclose(server.answer(name, waveform), expected, atol=1e-6)
+    padded = np.zeros((3, 16000), np.float32)
+    for row, waveform in zip(padded, waveforms, strict=True):
+        row[: len(waveform)] = waveform
+    batch = server.infer(name, padded, np.array([1, 500, 16000], np.int64))
+    np.testing.assert_allclose(batch, run_onnx(folders.model / "model.onnx", waveforms), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("waveform", "length", "message"),
+    [
+        (np.array([0.1, np.nan], np.float32), 2, "NaN"),
+        (np.zeros(4, np.float32), 5, "must lie in 1..4"),
+        (np.zeros(4, np.float32), 0, "must lie in 1..4"),
+        (np.zeros(1_920_001, np.float32), 1, "at most 1920000"),
+    ],
+)
+def test_a_senseless_request_is_refused(
+    platform: Settings, server: TritonServer, tmp_path: Path, waveform: Any, length: int, message: str
+) -> None:
+    write_model(tmp_path / "model", task="senseless", gain=1.0)
+    server.stage("senseless-0", tmp_path / "model", digest_tree(tmp_path / "model"))
+    if not server.is_ready("senseless-0"):
+        server.load("senseless-0")
+    with pytest.raises(InputError, match=message):
+        server.infer("senseless-0", waveform[None], np.array([length], np.int64))
+
+
+def test_the_old_champion_stays_as_fallback_and_older_ones_go(
+    platform: Settings, server: TritonServer, tmp_path: Path
+) -> None:
+    names, champion = [], None
+    for number, gain in enumerate((1.0, 2.0, 3.0), start=1):
+        folders = do_register(tmp_path / str(number), task="swap", gain=gain, champion=champion)
+        champion = folders.model_digest
+        names.append(deploy(task="swap"))
+        assert server.is_ready(names[-1])
+    assert aliases(platform, "swap") == {CHAMPION: 3, FALLBACK: 2, CHALLENGER: None}
+    assert server.is_ready(names[1])
+    assert server.staged("swap") == sorted(names[1:])
+    assert not server.is_ready(names[0])
+
+
+def test_a_verdict_against_an_older_champion_is_void(platform: Settings, tmp_path: Path) -> None:
+    do_register(tmp_path / "1", task="stale")
+    deploy(task="stale")
+    do_register(tmp_path / "2", task="stale", gain=2.0, champion="0" * 64)
+    deploy(task="stale")
+    assert aliases(platform, "stale")[CHAMPION] == 1
+    with pytest.raises(RefusedError, match="was judged against 000000000000"):
+        deploy(task="stale", version=2)
+
+
+def test_a_probe_that_disagrees_leaves_the_old_champion(
+    platform: Settings, server: TritonServer, tmp_path: Path
+) -> None:
+    good = do_register(tmp_path / "1", task="probed")
+    name = deploy(task="probed")
+    bad = do_register(tmp_path / "2", task="probed", gain=2.0, champion=good.model_digest, golden_shift=0.01)
+    with pytest.raises(IntegrityError, match="golden request 0"):
+        deploy(task="probed")
+    assert aliases(platform, "probed") == {CHAMPION: 1, FALLBACK: None, CHALLENGER: 2}
+    assert server.is_ready(name)
+    assert server.staged("probed") == [name]
+    assert serving_name("probed", bad.model_digest) not in ready(server)
+
+
+def ready(server: TritonServer) -> set[str]:
+    return {name for name, state in server.index().items() if state == "READY"}
+
+
+def test_changed_bytes_in_the_registry_are_not_served(platform: Settings, server: TritonServer, tmp_path: Path) -> None:
+    do_register(tmp_path, task="changed")
+    run_id = json.loads((tmp_path / "run" / "run.json").read_text())["run_id"]
+    (kept,) = (platform.home / "mlflow" / "artifacts").glob(f"*/{run_id}/artifacts/model/model.onnx")
+    content = bytearray(kept.read_bytes())
+    content[len(content) // 2] ^= 1
+    kept.write_bytes(bytes(content))
+    with pytest.raises(IntegrityError, match="MLflow holds"):
+        deploy(task="changed")
+    assert aliases(platform, "changed")[CHAMPION] is None
+    assert server.staged("changed") == []
+
+
+def test_changed_bytes_in_the_repository_are_not_loaded(
+    platform: Settings, server: TritonServer, tmp_path: Path
+) -> None:
+    write_model(tmp_path / "model", task="bytes", gain=1.0)
+    assert server.stage("bytes-0", tmp_path / "model", "a" * 64) is True
+    assert server.stage("bytes-0", tmp_path / "model", "a" * 64) is False
+    staged = platform.model_repository / "bytes-0" / "1" / "model.onnx"
+    staged.write_bytes(staged.read_bytes() + b"\0")
+    with pytest.raises(VoxloopError, match="sha256 of model.onnx"):
+        server.load("bytes-0")
+    assert server.stage("bytes-0", tmp_path / "model", "a" * 64) is True
+    server.load("bytes-0")
+    assert server.is_ready("bytes-0")
+    server.unload("bytes-0")
+    server.remove("bytes-0")
+    assert "bytes-0" not in ready(server)
+
+
+def test_loading_asks_for_a_key(platform: Settings, server: TritonServer) -> None:
+    for path in ("repository/index", "repository/models/x/load", "systemsharedmemory/status", "logging"):
+        method = "GET" if path in ("systemsharedmemory/status", "logging") else "POST"
+        request = urllib.request.Request(f"{platform.triton_url}/v2/{path}", data=None, method=method)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(request, timeout=10)
+    assert isinstance(server.index(), dict)
+
+
+def test_a_text_file_is_no_sound(platform: Settings, tmp_path: Path) -> None:
+    text = tmp_path / "text.wav"
+    text.write_text("not a sound")
+    for file, message in ((text, "text.wav is unusable"), (tmp_path / "none.wav", "does not exist")):
+        with pytest.raises(InputError, match=message) as refused:
+            ask("emotion", file)
+        assert "\n" not in str(refused.value)
+        assert refused.value.exit_code == 2
+
+
+def test_a_killed_triton_is_said_and_comes_back_with_its_models(
+    shared_mlflow: Settings, registry_home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server of its own: it is killed, and started again over the same repository with a broken model in it."""
+    if not shared_mlflow.triton_python.exists():
+        pytest.skip("no Triton environment")
+    from tests.conftest import free_ports
+    from voxloop.settings import get_settings
+
+    monkeypatch.setenv("VOXLOOP_HOME", str(tmp_path / "home"))
+    for name, port in zip(("HTTP", "GRPC", "METRICS"), free_ports(3), strict=True):
+        monkeypatch.setenv(f"VOXLOOP_PORTS__TRITON_{name}", str(port))
+    monkeypatch.setenv("VOXLOOP_TRITON_VENV", str(shared_mlflow.triton_python.parents[1]))
+    get_settings.cache_clear()
+    settings = get_settings()
+    argv, env = triton.server_argv(settings.model_copy(update={"project_root": shared_mlflow.project_root}))
+    health, log = f"{settings.triton_url}/v2/health/ready", tmp_path / "triton.log"
+    sound = write_wav(tmp_path / "sound.wav")
+    with running(argv, health, log, env=env) as process:
+        do_register(tmp_path, task="killed")
+        name = deploy(task="killed")
+        process.kill()
+        process.wait()
+        with pytest.raises(ServiceUnavailableError, match=r"Triton does not answer at http.*voxloop up") as silent:
+            ask("killed", sound)
+        assert silent.value.exit_code == 75
+        assert "\n" not in str(silent.value)
+        with pytest.raises(ServiceUnavailableError, match="Triton does not answer"):
+            deploy(task="killed")
+    broken = settings.model_repository / "broken-0"
+    shutil.copytree(settings.model_repository / name, broken)
+    (broken / "1" / "model.onnx").write_bytes(b"not a model")
+    with running(argv, health, log, env=env) as process, TritonServer(settings) as server:
+        assert server.is_ready(name)
+        assert not server.is_ready("broken-0")
+        ask("killed", sound)
+        shutil.rmtree(settings.model_repository / name)
+        server.unload(name)
+        with pytest.raises(ServiceUnavailableError, match="does not serve"):
+            ask("killed", sound)
+        assert deploy(task="killed") == name
+        ask("killed", sound)
+        assert process.poll() is None
+    assert stubs_of(settings) == []
+
+
+def stubs_of(settings: Settings) -> list[str]:
+    done = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if str(settings.home) in line]
+
+
+def write_wav(path: Path) -> Path:
+    samples = (np.sin(np.arange(16000) / 20) * 12000 + 4000).astype("<i2")
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(16000)
+        sound.writeframes(samples.tobytes())
+    return path

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.services.pipeline_folders import LABELS, write_model
+from voxloop.adapters.triton_repository import TritonRepository, find_template
+from voxloop.errors import InputError
+from voxloop.settings import Settings
+from voxloop.store.digests import digest_tree
+
+NAME = "emotion-0123456789ab"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    write_model(tmp_path / "model", task="emotion", gain=1.0)
+    return tmp_path / "model"
+
+
+def test_a_staged_model_holds_what_triton_wants(settings: Settings, model: Path) -> None:
+    repository = TritonRepository(settings)
+    assert repository.stage(NAME, model, "a" * 64) is True
+    place = settings.model_repository / NAME
+    assert sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()) == [
+        "1/model.onnx",
+        "1/model.py",
+        "config.pbtxt",
+    ]
+    config = (place / "config.pbtxt").read_text()
+    assert f'name: "{NAME}"' in config
+    assert hashlib.sha256((model / "model.onnx").read_bytes()).hexdigest() in config
+    assert f"dims: [ {len(LABELS)} ]" in config
+    assert json.dumps(json.dumps(list(LABELS))) in config
+    assert "$" not in config
+
+
+def test_nothing_half_built_is_ever_in_the_repository(settings: Settings, model: Path) -> None:
+    repository = TritonRepository(settings)
+    (model / "model.onnx").unlink()
+    with pytest.raises(FileNotFoundError):
+        repository.stage(NAME, model, "a" * 64)
+    assert not settings.model_repository.exists() or list(settings.model_repository.iterdir()) == []
+
+
+def test_staging_again_writes_only_what_changed(settings: Settings, model: Path) -> None:
+    repository = TritonRepository(settings)
+    repository.stage(NAME, model, "a" * 64)
+    assert repository.stage(NAME, model, "a" * 64) is False
+    before = digest_tree(settings.model_repository / NAME)
+    (settings.model_repository / NAME / "1" / "model.py").write_text("import evil")
+    assert repository.stage(NAME, model, "a" * 64) is True
+    assert digest_tree(settings.model_repository / NAME) == before
+    assert list((settings.home / "triton" / "staging").iterdir()) == []
+
+
+def test_the_models_of_a_task_are_its_own(settings: Settings, model: Path) -> None:
+    repository = TritonRepository(settings)
+    for name in (NAME, "emotion-nemo-0123456789ab", "emotional-0123456789ab"):
+        repository.stage(name, model, "a" * 64)
+    assert repository.staged("emotion") == [NAME]
+    repository.remove(NAME)
+    repository.remove(NAME)
+    assert repository.staged("emotion") == []
+    assert repository.staged("emotion-nemo") == ["emotion-nemo-0123456789ab"]
+
+
+def test_a_request_without_a_template_is_refused() -> None:
+    assert find_template({"inputs": [{"name": "waveform"}, {"name": "num_samples"}]}) == "waveform"
+    with pytest.raises(InputError, match="a request of text"):
+        find_template({"inputs": [{"name": "text"}]})

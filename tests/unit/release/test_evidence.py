@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services.pipeline_folders import PipelineFolders, write_folders
+from voxloop.errors import InputError, IntegrityError, RefusedError
+from voxloop.release.evidence import Evidence, flatten, read_evidence, require_consistent, write_note
+from voxloop.release.registration import describe_version, require_pass
+from voxloop.store.revision import CodeRevision
+
+CLEAN = CodeRevision("c" * 40, dirty=False)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> PipelineFolders:
+    return write_folders(tmp_path / "made", task="emotion")
+
+
+def read(folders: PipelineFolders, revision: CodeRevision = CLEAN) -> Evidence:
+    kept = {
+        "training": folders.weights,
+        "model": folders.model,
+        "data_report": folders.report,
+        "evaluation": folders.evaluation,
+        "verdict": folders.verdict,
+    }
+    return read_evidence("emotion", kept, revision)
+
+
+def edit(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def describe(folders: PipelineFolders, tmp_path: Path, **changes: str) -> dict[str, str]:
+    (tmp_path / "run").mkdir(exist_ok=True)
+    (tmp_path / "run" / "run.json").write_text('{"run_id": "r1", "experiment": "emotion"}')
+    tags = {**read(folders).tags, **changes}
+    described = describe_version(
+        "emotion", tmp_path / "run", folders.model, folders.evaluation, folders.verdict, lambda _: tags
+    )
+    return dict(described.tags)
+
+
+def test_the_identity_follows_the_bytes_and_the_code(folders: PipelineFolders) -> None:
+    first = read(folders).digest
+    assert read(folders).digest == first
+    assert read(folders, replace(CLEAN, dirty=True)).digest != first
+    assert read(folders, replace(CLEAN, commit="d" * 40)).digest != first
+    (folders.report / "report.json").write_text('{"verdict": "FAIL"}')
+    assert read(folders).digest != first
+
+
+def test_metrics_are_numbers_only(folders: PipelineFolders) -> None:
+    training = folders.weights / "training.json"
+    edit(training, history=[{"epoch": 0, "train_loss": float("nan"), "dev_uar": None, "seconds": 2, "best": True}])
+    named = {(metric.name, metric.step): metric.value for metric in read(folders).metrics}
+    assert named[("training/seconds", 0)] == 2.0
+    assert ("training/train_loss", 0) not in named
+    assert ("training/dev_uar", 0) not in named
+    assert ("training/best", 0) not in named
+    assert named[("verdict/uar_low", 0)] == 0.6
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "changes", "message"),
+    [
+        ("verdict", "verdict.json", {"model_digest": "0" * 64}, "the verdict is about model"),
+        ("verdict", "verdict.json", {"evaluation_digest": "0" * 64}, "the verdict is about evaluation"),
+        ("evaluation", "evaluation.json", {"model_digest": "0" * 64}, "the evaluation is about model"),
+        ("verdict", "verdict.json", {"model_digest": None}, "the verdict is about model"),
+        ("model", "model.json", {"labels": []}, "the verdict is about model"),
+    ],
+)
+def test_evidence_that_does_not_belong_together(
+    folders: PipelineFolders, folder: str, name: str, changes: dict[str, Any], message: str
+) -> None:
+    edit(getattr(folders, folder) / name, **changes)
+    with pytest.raises(IntegrityError, match=message):
+        require_consistent(folders.model, folders.evaluation, folders.verdict)
+
+
+def test_a_verdict_that_could_not_tell_may_name_no_model(folders: PipelineFolders) -> None:
+    edit(folders.verdict / "verdict.json", verdict="CANNOT_TELL", model_digest=None)
+    assert read(folders).tags["voxloop.verdict"] == "CANNOT_TELL"
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "not json", "{}", '{"config": {}}'])
+def test_a_folder_without_its_file_is_no_evidence(folders: PipelineFolders, content: str | None) -> None:
+    path = folders.weights / "training.json"
+    path.unlink() if content is None else path.write_text(content)
+    with pytest.raises(InputError, match=r"training\.json"):
+        read(folders)
+
+
+@pytest.mark.parametrize("verdict", ["FAIL", "CANNOT_TELL", "", None, "PASS "])
+def test_only_pass_passes(folders: PipelineFolders, verdict: str | None) -> None:
+    require_pass(folders.verdict)
+    edit(folders.verdict / "verdict.json", verdict=verdict)
+    with pytest.raises(RefusedError, match="only a PASS is registered"):
+        require_pass(folders.verdict)
+
+
+def test_a_version_names_everything_it_stands_on(folders: PipelineFolders, tmp_path: Path) -> None:
+    tags = describe(folders, tmp_path)
+    assert tags["voxloop.git_commit"] == "c" * 40
+    assert tags["voxloop.data_digest"] == "d" * 64
+    assert tags["voxloop.policy"] == "emotion@eeeeeeeeeeee"
+    assert tags["voxloop.judged_against"] == "none"
+    assert set(tags) == {
+        "voxloop.model_digest",
+        "voxloop.data_digest",
+        "voxloop.evaluation_digest",
+        "voxloop.verdict",
+        "voxloop.policy",
+        "voxloop.git_commit",
+        "voxloop.judged_against",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"voxloop.git_dirty": "true"}, RefusedError),
+        ({"voxloop.git_dirty": ""}, RefusedError),
+        ({"voxloop.model_digest": "0" * 64}, IntegrityError),
+        ({"voxloop.evaluation_digest": "0" * 64}, IntegrityError),
+        ({"voxloop.verdict": "FAIL"}, IntegrityError),
+    ],
+)
+def test_a_run_of_other_bytes_or_a_dirty_tree_gives_no_version(
+    folders: PipelineFolders, tmp_path: Path, changes: dict[str, str], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        describe(folders, tmp_path, **changes)
+
+
+def test_an_evaluation_of_another_task_gives_no_version(tmp_path: Path) -> None:
+    with pytest.raises(IntegrityError, match="of task 'asr'"):
+        describe(write_folders(tmp_path / "made", task="asr"), tmp_path)
+
+
+def test_the_note_tells_the_approver_why() -> None:
+    judged = {
+        "verdict": "PASS",
+        "policy": {"name": "emotion"},
+        "claim": "new speakers",
+        "bootstrap": {"because": "there was none"},
+        "reasons": [{"verdict": "PASS", "text": "UAR 0.7"}],
+    }
+    note = write_note(judged)
+    assert note.splitlines() == [
+        "**PASS** under policy `emotion`, a claim about new speakers",
+        "- first champion, without a comparison: there was none",
+        "- PASS: UAR 0.7",
+    ]
+
+
+def test_nested_configuration_becomes_dotted_keys() -> None:
+    assert flatten({"a": {"b": {"c": 1}, "d": [1, 2]}, "e": None, "f": "text", "g": True}) == {
+        "a.b.c": "1",
+        "a.d": "[1, 2]",
+        "e": "null",
+        "f": "text",
+        "g": "true",
+    }
