@@ -1,0 +1,269 @@
+"""Two nights of the whole loop on this machine, told as they happen.
+
+Night one trains on what there is and an approver appoints the first champion. Night two brings new speakers: the
+scheduler trains a challenger, the gate holds it against the champion scored again on the same data, a person (here:
+the REST call the UI makes) approves it, and Airflow swaps it in on Triton.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from voxloop.config import Overrides, StrictModel, apply_overrides, find_config, load_config
+from voxloop.errors import InputError, RefusedError, ServiceUnavailableError, VoxloopError
+from voxloop.local.down import down
+from voxloop.local.registry_view import approve, collect_rows, find_alias, show_rows
+from voxloop.local.up import up
+from voxloop.runners.airflow_api import ENDED, AirflowApi
+from voxloop.runners.result import RunResult
+from voxloop.runners.retraining import run_folder, training_arguments
+from voxloop.settings import Settings, child_environment, get_settings
+from voxloop.store.revision import read_code_revision
+
+DEPLOY_SECONDS = 240.0
+"""How long an approval may take to be served: Airflow looks every minute, and a swap takes seconds."""
+
+NIGHT_SECONDS = 3600.0
+NIGHTLY, NIGHT_ONE, NIGHT_TWO = "nightly_retraining", "demo-night-one", "demo-night-two"
+
+
+class Night(StrictModel):
+    """What one night adds.
+
+    Args:
+        title: What is new, in words.
+        corpus_overrides: Changes to the corpus configuration, `a.b=c`.
+    """
+
+    title: str
+    corpus_overrides: tuple[str, ...]
+
+
+class DemoConfig(StrictModel):
+    """The demo of one corpus, `configs/demo/<corpus>.yaml`.
+
+    Args:
+        task: Model family.
+        config: Its configuration, `configs/tasks/<task>/<config>.yaml`.
+        policy: Gate policy, `configs/gates/<policy>.yaml`.
+        because: The approver's reason for the first champion.
+        task_overrides: Changes to the task configuration.
+        night_one: What the first champion learns from.
+        night_two: What the challenger learns from.
+    """
+
+    task: str
+    config: str
+    policy: str
+    because: str
+    task_overrides: tuple[str, ...] = ()
+    night_one: Night
+    night_two: Night
+
+
+def demo(*, corpus: str = "world", path: Path | None = None, keep: bool = False, overrides: Overrides = ()) -> int:
+    """Run two nights of the loop and end with a table of what was trained, judged and served.
+
+    It uses a state folder of its own under the state folder, so that nothing of yours is touched. The job store in it
+    is kept: a demo that was killed goes on where it stopped.
+
+    Args:
+        corpus: `world` for the built-in speaker world, `nemo` for real recordings.
+        path: Folder of the corpus, for one that is on disk.
+        keep: Leave everything up at the end and print the addresses.
+
+    Raises:
+        RefusedError: The project has uncommitted changes: such a tree may train, never register.
+        InputError: A corpus without its folder, or one the demo has no configuration for.
+    """
+    config = load_config(DemoConfig, find_config("demo", corpus), overrides)
+    _check_corpus(corpus, path)
+    _check_tree(get_settings())
+    settings = apply_overrides([f"home={get_settings().home / f'demo-{corpus}'}"])
+    loop = Loop(config, corpus, path, settings, Clock())
+    with _platform(settings, loop.clock, keep=keep):
+        return loop.run()
+
+
+class Clock:
+    """Prints what happens with the time since the start."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print one line, stamped with minutes and seconds."""
+        minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
+        print(f"[{minutes:2d}:{seconds:02d}] {text}", flush=True)
+
+
+class Loop:
+    """The two nights of one demo."""
+
+    def __init__(self, config: DemoConfig, corpus: str, path: Path | None, settings: Settings, clock: Clock) -> None:
+        self.config = config
+        self.corpus = corpus
+        self.path = path
+        self.settings = settings
+        self.clock = clock
+
+    def run(self) -> int:
+        """Run both nights; return 0 when the challenger of night two is the champion that Triton serves."""
+        self.clock.say(f"night one: {self.config.night_one.title}")
+        first = self._train_here(self.config.night_one)
+        self._approve_and_wait(first)
+        self.clock.say(f"night two: {self.config.night_two.title}")
+        second = self._train_by_scheduler(self.config.night_two)
+        self._approve_and_wait(second)
+        self._ask(second)
+        rows = collect_rows(self.settings, self.config.task)
+        print(f"\n{show_rows(rows)}\n", flush=True)
+        served = [row for row in rows if row.version == second.version and "champion" in row.aliases and row.is_served]
+        return 0 if served else 1
+
+    def _arguments(self, night: Night) -> dict[str, object]:
+        """Return the arguments of the training pipeline for one night."""
+        return {
+            "task": self.config.task,
+            "config": self.config.config,
+            "policy": self.config.policy,
+            "corpus": self.corpus,
+            "corpus_path": str(self.path.absolute()) if self.path else "",
+            "corpus_overrides": list(night.corpus_overrides),
+            "overrides": list(self.config.task_overrides),
+        }
+
+    def _train_here(self, night: Night) -> RunResult:
+        out = run_folder(NIGHT_ONE)
+        arguments = {**self._arguments(night), "bootstrap": True, "because": self.config.because}
+        _run_voxloop(*training_arguments({"arguments": "local", **arguments}, out))
+        return _require_version(RunResult.read(out))
+
+    def _train_by_scheduler(self, night: Night) -> RunResult:
+        airflow = AirflowApi.connect(self.settings)
+        airflow.trigger(NIGHTLY, run_id=NIGHT_TWO, conf=self._arguments(night))
+        self.clock.say(f"Airflow's scheduler runs {NIGHTLY}: {self.settings.airflow_url}")
+        if (state := self._follow(airflow)) != "success":
+            raise VoxloopError(
+                f"the nightly run ended in {state}", remedy=f"look at run {NIGHT_TWO} in {self.settings.airflow_url}"
+            )
+        return _require_version(RunResult.read(run_folder(NIGHT_TWO)))
+
+    def _follow(self, airflow: AirflowApi) -> str:
+        """Print what the training task prints, until the run has ended; return the run's state."""
+        told, end = 0, time.monotonic() + NIGHT_SECONDS
+        while (state := airflow.run_state(NIGHTLY, NIGHT_TWO)) not in ENDED and time.monotonic() < end:
+            time.sleep(2)
+            told = self._tell(airflow, told)
+        self._tell(airflow, told)
+        return state
+
+    def _tell(self, airflow: AirflowApi, told: int) -> int:
+        """Print the lines of the training task's log beyond the first `told`; return how many there are."""
+        if airflow.task_states(NIGHTLY, NIGHT_TWO).get("run_training", "none") not in ("running", *ENDED):
+            return told
+        lines = airflow.task_log(NIGHTLY, NIGHT_TWO, "run_training")
+        for line in lines[told:]:
+            print(f"    {line}", flush=True)
+        return max(told, len(lines))
+
+    def _approve_and_wait(self, result: RunResult) -> None:
+        """Approve a version as the UI does, then wait until Airflow has made it the champion."""
+        version = result.version or 0
+        self.clock.say(f"{self.config.task} version {version} waits for approval: {self.settings.mlflow_url}")
+        approve(self.settings, self.config.task, version)
+        self.clock.say(f"version {version} approved; Airflow's deploy_approved takes it to Triton within a minute")
+        end = time.monotonic() + DEPLOY_SECONDS
+        while find_alias(self.settings, self.config.task, "champion") != version:
+            if time.monotonic() > end:
+                raise ServiceUnavailableError(
+                    f"version {version} is not in service {DEPLOY_SECONDS:.0f} s after its approval",
+                    remedy=f"look at deploy_approved in Airflow: {self.settings.airflow_url}",
+                )
+            time.sleep(1)
+        self.clock.say(f"version {version} is the champion, served by Triton at {self.settings.triton_url}")
+
+    def _ask(self, result: RunResult) -> None:
+        """Ask the served model about one utterance of the test split."""
+        import soundfile
+
+        from voxloop.data.shards import iter_audio
+
+        row, waveform = next(iter_audio(Path(result.folders["ingest"]["out"]), "test"))
+        wav = self.settings.home / f"ask-{row['utterance_id']}.wav"
+        soundfile.write(wav, waveform, row["sample_rate"], subtype="PCM_16")
+        self.clock.say(f"asking about a speaker no model was trained on, who sounds of {row['emotion']}: {wav}")
+        _run_voxloop("ask", self.config.task, str(wav))
+
+
+@contextmanager
+def _platform(settings: Settings, clock: Clock, *, keep: bool) -> Iterator[None]:
+    """Start from nothing but the job store, and stop everything at the end, also after an error."""
+    down()
+    for entry in settings.home.glob("*"):
+        if entry.name not in ("store", "runner.key"):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    try:
+        clock.say("starting MLflow, Triton and Airflow")
+        up()
+        yield
+    finally:
+        if keep:
+            _print_addresses(settings)
+        else:
+            clock.say("stopping everything")
+            down()
+
+
+def _print_addresses(settings: Settings) -> None:
+    print(
+        f"\nLeft up. MLflow {settings.mlflow_url}  Airflow {settings.airflow_url}  Triton {settings.triton_url}\n"
+        f"  export VOXLOOP_HOME={settings.home}\n"
+        "  voxloop status\n"
+        "  voxloop ask emotion FILE.wav\n"
+        "  voxloop down",
+        flush=True,
+    )
+
+
+def _check_corpus(corpus: str, path: Path | None) -> None:
+    if corpus != "world" and path is None:
+        raise InputError(
+            f"the corpus {corpus} lies in a folder", rule="--path names it", remedy="make demo CORPUS=nemo DATA=path"
+        )
+    if path is not None and not path.exists():
+        raise InputError(f"{path} does not exist", rule="--path is the corpus folder", remedy="unpack the corpus first")
+
+
+def _check_tree(settings: Settings) -> None:
+    """Refuse at once what `register` would refuse after minutes of training."""
+    revision = read_code_revision(settings.project_root)
+    if revision.dirty:
+        raise RefusedError(
+            f"{settings.project_root} has uncommitted changes or is no git checkout",
+            rule="such a tree may train, never register a model",
+            remedy="commit or stash them, then run the demo again",
+        )
+
+
+def _require_version(result: RunResult) -> RunResult:
+    if result.version is None:
+        raise VoxloopError(
+            f"no version was registered: data {result.data_verdict}, gate {result.verdict}",
+            rule="only PASS goes on",
+            remedy="read the reasons above, or the verdict in MLflow",
+        )
+    return result
+
+
+def _run_voxloop(*tokens: str) -> None:
+    """Run a `voxloop` command in a process of its own, its output on ours."""
+    done = subprocess.run([sys.executable, "-m", "voxloop", *tokens], env=child_environment(), check=False)
+    if done.returncode:
+        raise VoxloopError(f"voxloop {' '.join(tokens[:2])} ended with exit code {done.returncode}", rule="see above")

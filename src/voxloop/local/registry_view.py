@@ -1,0 +1,131 @@
+"""What a person would see: versions and verdicts as MLflow's REST API tells them, and what Triton says it serves.
+
+The demo ends on this, not on our own books.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from voxloop.errors import ServiceUnavailableError, VoxloopError
+from voxloop.release.versions import APPROVAL, APPROVED, MODEL_DIGEST, serving_name
+from voxloop.settings import Settings
+
+TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One registered version and what became of it.
+
+    Args:
+        model: Registered model.
+        version: Its number.
+        digest: Digest of the model's bytes.
+        aliases: What the registry calls it.
+        measure: The metric with its interval, as text.
+        verdict: What the gate said.
+        is_served: Whether Triton has it loaded and ready.
+    """
+
+    model: str
+    version: int
+    digest: str
+    aliases: tuple[str, ...]
+    measure: str
+    verdict: str
+    is_served: bool
+
+
+def collect_rows(settings: Settings, task: str) -> list[Row]:
+    """Return every version of a task, oldest first.
+
+    Raises:
+        ServiceUnavailableError: MLflow does not answer.
+    """
+    found = _get(settings, "api/2.0/mlflow/model-versions/search", filter=f"name='{task}'").json()
+    rows = [_read_row(settings, task, version) for version in found.get("model_versions", [])]
+    return sorted(rows, key=lambda row: row.version)
+
+
+def find_alias(settings: Settings, task: str, alias: str) -> int | None:
+    """Return the version that carries an alias; None when there is none, or no such model."""
+    answer = _get(settings, "api/2.0/mlflow/registered-models/alias", name=task, alias=alias)
+    return int(answer.json()["model_version"]["version"]) if answer.is_success else None
+
+
+def approve(settings: Settings, task: str, version: int) -> None:
+    """Set the tag `approval=approved` on a version by the REST call the MLflow UI makes.
+
+    Raises:
+        ServiceUnavailableError: MLflow does not answer.
+        VoxloopError: MLflow refused.
+    """
+    body = {"name": task, "version": str(version), "key": APPROVAL, "value": APPROVED}
+    answer = _send(settings, "POST", "ajax-api/2.0/mlflow/model-versions/set-tag", json=body)
+    if not answer.is_success:
+        raise VoxloopError(f"MLflow refused the approval of {task} version {version}", rule=answer.text[:200])
+
+
+def is_served(settings: Settings, model: str) -> bool:
+    """Return whether Triton has a model loaded and ready; a silent Triton serves nothing."""
+    try:
+        answer = httpx.get(f"{settings.triton_url}/v2/models/{model}/ready", timeout=TIMEOUT, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return answer.is_success
+
+
+def show_rows(rows: list[Row]) -> str:
+    """Return the rows as a table for a terminal."""
+    head = ("model", "version", "alias", "digest", "UAR, 95 % interval", "verdict", "served by Triton")
+    lines = [head, *(_as_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    texts = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+    return "\n".join([texts[0], "  ".join("─" * width for width in widths), *texts[1:]])
+
+
+def _as_cells(row: Row) -> tuple[str, ...]:
+    served = "yes" if row.is_served else "no"
+    return (row.model, str(row.version), ", ".join(row.aliases), row.digest[:12], row.measure, row.verdict, served)
+
+
+def _read_row(settings: Settings, task: str, version: dict[str, Any]) -> Row:
+    tags = {tag["key"]: tag["value"] for tag in version.get("tags", [])}
+    digest = tags.get(MODEL_DIGEST, "")
+    judgement = _get(settings, "get-artifact", path="verdict/verdict.json", run_uuid=version["run_id"]).json()
+    return Row(
+        model=task,
+        version=int(version["version"]),
+        digest=digest,
+        aliases=tuple(sorted(_read_alias(alias) for alias in version.get("aliases", []))),
+        measure=_show_interval(judgement["intervals"]["challenger"]),
+        verdict=str(judgement["verdict"]),
+        is_served=is_served(settings, serving_name(task, digest)),
+    )
+
+
+def _read_alias(alias: str | dict[str, str]) -> str:
+    return alias if isinstance(alias, str) else alias["alias"]
+
+
+def _show_interval(interval: dict[str, float | None] | None) -> str:
+    if interval is None or interval["low"] is None:
+        return "cannot tell"
+    return f"{interval['estimate']:.3f} ({interval['low']:.3f} to {interval['high']:.3f})"
+
+
+def _get(settings: Settings, path: str, **query: str) -> httpx.Response:
+    return _send(settings, "GET", path, params=query)
+
+
+def _send(settings: Settings, method: str, path: str, **content: Any) -> httpx.Response:
+    try:
+        return httpx.request(method, f"{settings.mlflow_url}/{path}", timeout=TIMEOUT, trust_env=False, **content)
+    except httpx.HTTPError as silent:
+        raise ServiceUnavailableError(
+            f"MLflow at {settings.mlflow_url} does not answer ({silent})", remedy="look at `voxloop status`"
+        ) from None

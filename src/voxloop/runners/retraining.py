@@ -1,0 +1,55 @@
+"""What the DAG `nightly_retraining` does: one run of the pipeline `training`, and its outcome in words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from voxloop.runners.command import run_command
+from voxloop.runners.result import RunResult
+from voxloop.settings import get_settings
+
+
+def run_training(params: Mapping[str, object], run_id: str) -> dict[str, object]:
+    """Run the pipeline in a process of its own and return its outcome.
+
+    Args:
+        params: `arguments`, the file of the pipeline's arguments, and any argument that is to differ from it.
+        run_id: Name of the scheduler's run; a second attempt under it uses the same folder.
+
+    Returns:
+        `folder`, `verdict`, `data_verdict`, `version`, `model_digest`, `run_id` (MLflow's) and `tasks`.
+
+    Raises:
+        AirflowException: The run may succeed another time.
+        AirflowFailException: It cannot.
+    """
+    folder = run_folder(run_id)
+    run_command(training_arguments(params, folder))
+    result = RunResult.read(folder)
+    keys = ("verdict", "data_verdict", "version", "model_digest", "run_id", "tasks")
+    return {"folder": str(folder), **{key: getattr(result, key) for key in keys}}
+
+
+def training_arguments(params: Mapping[str, object], folder: Path) -> list[str]:
+    """Return the command line of a run: a parameter that is null is left to the file of arguments."""
+    changed = {key: value for key, value in params.items() if key != "arguments" and value is not None}
+    # JSON is YAML: text that looks like a number or a list stays text.
+    sets = [part for key, value in changed.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    return ["run", "training", "--config", str(params["arguments"]), "--out", str(folder), *sets]
+
+
+def run_folder(run_id: str) -> Path:
+    """Return the folder of a scheduler's run; ids hold colons and plus signs, folders do not."""
+    return get_settings().home.absolute() / "runs" / re.sub(r"[^A-Za-z0-9_.-]", "-", run_id)
+
+
+def describe_outcome(outcome: Mapping[str, object]) -> str:
+    """Return the outcome of a run in one line for the person who looks at it in the morning."""
+    if outcome["version"] is not None:
+        return f"version {outcome['version']} passed the gate and waits for approval in MLflow"
+    said = outcome["verdict"] or outcome["data_verdict"] or "nothing"
+    who = "the gate" if outcome["verdict"] else "the data report"
+    return f"no challenger: {who} says {said}; the reasons are under {outcome['folder']}"
