@@ -60,7 +60,7 @@ bench: setup ## Measure against the named peers (none yet: they come with the da
 	@$(BIN)/python -m benchmarks
 
 docs: setup ## Build the documentation into build/docs/
-	$(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 clean: ## Remove what was built, trained and installed here
 	-$(BIN)/voxloop down
