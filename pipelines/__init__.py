@@ -1,0 +1,1 @@
+"""Kubeflow pipelines: composition only. What a step does stands in its job, what it gets in `configs/pipelines`."""

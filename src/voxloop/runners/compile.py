@@ -1,0 +1,79 @@
+"""The pipelines that stand beside the package, found through the settings and compiled for any runner."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import create_model
+
+from voxloop.config import StrictModel, find_config, load_config, resolved
+from voxloop.errors import InputError
+from voxloop.settings import get_settings
+
+
+def compile_pipelines(out: Path = Path("build/pipelines")) -> list[Path]:
+    """Write every pipeline as the package Kubeflow takes, IR YAML.
+
+    Args:
+        out: Folder that gets one `<pipeline>.yaml` each.
+    """
+    packages: list[Path] = _pipelines().compile_all(out)
+    for package in packages:
+        print(f"compiled {package}", flush=True)
+    return packages
+
+
+def compile_pipeline(pipeline: str, package: Path) -> Path:
+    """Write one pipeline as IR YAML to `package`.
+
+    Raises:
+        InputError: There is no such pipeline.
+    """
+    find_pipeline(pipeline)
+    written: Path = _pipelines().compile_pipeline(pipeline, package)
+    return written
+
+
+def find_pipeline(pipeline: str) -> Any:
+    """Return the `dsl.pipeline` of that name.
+
+    Raises:
+        InputError: There is none; the message lists those there are.
+    """
+    known: Mapping[str, Any] = _pipelines().PIPELINES
+    if pipeline not in known:
+        raise InputError(
+            f"no pipeline {pipeline!r}", rule=f"the pipelines are {', '.join(known)}", remedy="name one of them"
+        )
+    return known[pipeline]
+
+
+def read_arguments(pipeline: str, config: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the arguments of a pipeline from `configs/pipelines/<pipeline>/<config>.yaml`.
+
+    Raises:
+        InputError: There is no such pipeline.
+        ConfigError: A key the pipeline's signature does not have, one it lacks, or a value of the wrong type.
+    """
+    model = arguments_model(pipeline)
+    return resolved(load_config(model, find_config("pipelines", pipeline, config), overrides))
+
+
+def arguments_model(pipeline: str) -> type[StrictModel]:
+    """Return the strict model of a pipeline's signature: each argument required, none besides."""
+    signature = inspect.signature(find_pipeline(pipeline).pipeline_func)
+    fields: dict[str, Any] = {name: (argument.annotation, ...) for name, argument in signature.parameters.items()}
+    return create_model(f"{pipeline}_arguments", __base__=StrictModel, **fields)
+
+
+def _pipelines() -> ModuleType:
+    root = str(get_settings().project_root)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    return importlib.import_module("pipelines.compile")

@@ -1,0 +1,118 @@
+"""Bad input, as a user meets it: one line that names the thing and the remedy, exit code 2, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+VOXLOOP = Path(sys.executable).with_name("voxloop")
+HEADER = "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage\n"
+
+
+def run(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "VOXLOOP_HOME": str(home / "home")}
+    return subprocess.run([VOXLOOP, *command], env=environment, capture_output=True, text=True, check=False)
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], *named: str) -> None:
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("voxloop: ")
+    assert all(word in lines[0] for word in named), lines[0]
+    assert len(lines[0].split("; ")) >= 2, "no rule and no remedy"
+
+
+def no_such_path(folder: Path) -> Path:
+    return folder / "nowhere"
+
+
+def empty_folder(folder: Path) -> Path:
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def text_named_ogg(folder: Path) -> Path:
+    samples = folder / "nemo" / "samples"
+    samples.mkdir(parents=True)
+    (samples / "EB0_anger_1.ogg").write_text("not a sound", encoding="utf-8")
+    row = "EB0_anger_1.ogg\tanger\tTak.\ttak\tEB0\tfemale\t27\n"
+    (folder / "nemo" / "data.tsv").write_text(HEADER + row, encoding="utf-8")
+    return folder / "nemo"
+
+
+def no_transcripts(folder: Path) -> Path:
+    samples = folder / "nemo" / "samples"
+    samples.mkdir(parents=True)
+    (samples / "EB0_anger_1.ogg").write_bytes(b"OggS")
+    return folder / "nemo"
+
+
+def a_file(folder: Path) -> Path:
+    (folder / "corpus.txt").write_text("hello", encoding="utf-8")
+    return folder / "corpus.txt"
+
+
+@pytest.mark.parametrize(
+    ("corpus", "named"),
+    [
+        (no_such_path, "nowhere"),
+        (empty_folder, "empty"),
+        (text_named_ogg, "EB0_anger_1.ogg"),
+        (no_transcripts, "data.tsv"),
+        (a_file, "corpus.txt"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_corpus_that_cannot_be_read(tmp_path: Path, corpus: Callable[[Path], Path], named: str) -> None:
+    done = run(
+        tmp_path, "ingest", "--corpus", "nemo", "--path", str(corpus(tmp_path)), "--out", str(tmp_path / "o" / "x")
+    )
+    assert_one_line(done, named)
+    assert list(tmp_path.glob("o/*")) == []
+    assert list(tmp_path.glob("o/.*")) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (["ingest", "--out", "OUT", "--set", "speekers=3"], "did you mean 'speakers'"),
+        (["ingest", "--out", "OUT", "--corpus", "nemmo"], "did you mean 'nemo'"),
+        (["ingest", "--out", "OUT", "--corpus", "nemo"], "path"),
+        (["train", "--dataset", "HERE", "--out", "OUT", "--set", "training.epoch=3"], "did you mean"),
+        (["train", "--dataset", "HERE", "--out", "OUT", "--config", "smok"], "did you mean 'smoke'"),
+        (["validate", "--dataset", "NOWHERE", "--out", "OUT"], "NOWHERE"),
+        (["run", "training", "--set", "corpis=nemo"], "did you mean 'corpus'"),
+        (["run", "trainin"], "training"),
+        (["up", "--set", "ports.mlfow=1"], "did you mean 'ports.mlflow'"),
+        (["demo", "--corpus", "nemo"], "--path"),
+        (["demo", "--corpus", "nemo", "--path", "NOWHERE"], "NOWHERE"),
+        (["ask", "emotion", "NOWHERE"], "NOWHERE"),
+        (["ask", "emotion", "TEXT.wav"], "TEXT.wav"),
+        (["ask", "emotions", "TEXT.wav"], "emotion"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_command_that_is_wrong(tmp_path: Path, command: list[str], named: str) -> None:
+    (tmp_path / "TEXT.wav").write_text("not a sound", encoding="utf-8")
+    places = {"OUT": "o/x", "HERE": ".", "NOWHERE": "NOWHERE", "TEXT.wav": "TEXT.wav"}
+    words = [str(tmp_path / places[word]) if word in places else word for word in command]
+    assert_one_line(run(tmp_path, *words), named)
+    assert list(tmp_path.glob("o/*")) == []
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_a_taken_port_is_named_with_the_setting_that_moves_it(tmp_path: Path, taken_port: int) -> None:
+    done = run(tmp_path, "up", "--set", f"ports.airflow={taken_port}")
+    assert_one_line(done, str(taken_port), "ports.airflow")

@@ -1,0 +1,45 @@
+"""Finding, compiling and configuring the pipelines beside the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from voxloop.errors import ConfigError, InputError
+from voxloop.runners.compile import compile_pipelines, find_pipeline, read_arguments
+
+
+def test_writes_every_pipeline_as_ir_yaml(tmp_path: Path) -> None:
+    packages = compile_pipelines(tmp_path / "pipelines")
+    assert [path.name for path in packages] == ["training.yaml"]
+    assert yaml.safe_load(packages[0].read_text())["pipelineInfo"]["name"] == "training"
+
+
+def test_an_unknown_pipeline_is_named_with_the_choices() -> None:
+    with pytest.raises(InputError, match="no pipeline 'trainning'; the pipelines are training"):
+        find_pipeline("trainning")
+
+
+def test_overrides_change_single_arguments() -> None:
+    arguments = read_arguments("training", "local", ("policy=emotion-nemo", "overrides=[epochs=1]", "bootstrap=true"))
+    assert (arguments["policy"], arguments["overrides"], arguments["bootstrap"]) == ("emotion-nemo", ["epochs=1"], True)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("polcy=x", "did you mean 'policy'"),
+        ("bootstrap=maybe", "bootstrap = 'maybe'"),
+        ("overrides=3", "overrides = 3"),
+    ],
+)
+def test_refuses_arguments_the_pipeline_does_not_have(override: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        read_arguments("training", "local", (override,))
+
+
+def test_an_unknown_configuration_is_named_with_the_choices() -> None:
+    with pytest.raises(ConfigError, match="dev, local, prod"):
+        read_arguments("training", "laptop")
