@@ -1,0 +1,141 @@
+"""The gate: holds an evaluation against a policy and says `PASS`, `FAIL` or `CANNOT_TELL`, with reasons.
+
+It fails closed. What is missing, empty, thin, repeated, not finite, altered or crashes is `CANNOT_TELL`; `PASS` needs
+every rule to have spoken and every reason to pass.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from voxloop.evaluation.case import Case, read_case
+from voxloop.evaluation.judgement import (
+    Bootstrap,
+    IntervalRecord,
+    Intervals,
+    Judgement,
+    PolicyRecord,
+    Reason,
+)
+from voxloop.evaluation.policy import Claim, GatePolicy
+from voxloop.evaluation.rules import MODEL_RULES
+from voxloop.evaluation.soundness import SOUNDNESS_RULES
+from voxloop.store.atomic import write_file
+from voxloop.store.digests import digest_tree
+from voxloop.verdict import Verdict
+
+Rule = Callable[[Case], list[Reason]]
+
+SOUND = frozenset({"task", "rows", "finite", "report"})
+NEEDED = SOUND | {"utterances", "speakers", "labels", "floor"}
+DECIDING = frozenset({"comparison", "bootstrap"})
+
+
+def judge_evaluation(
+    folder: Path, policy: GatePolicy, *, policy_name: str, task: str, bootstrap: Bootstrap | None = None
+) -> Judgement:
+    """Judge an evaluation folder.
+
+    Args:
+        folder: Written by `evaluate`.
+        policy: What to hold it against.
+        policy_name: Name the verdict gives the policy.
+        task: Task the evaluation must be of.
+        bootstrap: An approver's word for the first champion ever.
+
+    Returns:
+        The verdict and its reasons; nothing that is wrong with the evaluation raises.
+    """
+    case: Case | None = None
+    deciding, intervals = None, Intervals()
+    try:
+        case = read_case(folder, policy, task, bootstrap)
+        reasons = judge(case)
+        if is_sound(reasons):
+            deciding, intervals = deciding_interval(case), show_intervals(case)
+    except Exception as crash:  # noqa: BLE001 - whatever goes wrong in judging, the answer is that it cannot tell
+        reasons = [_crashed("evidence", crash)]
+    return Judgement(
+        verdict=combine(reasons),
+        reasons=tuple(reasons),
+        policy=PolicyRecord(name=policy_name, digest=policy.digest()),
+        task=task,
+        evaluation_digest=digest_tree(folder),
+        model_digest=case.evaluation.model_digest if case else None,
+        champion=case.evaluation.champion if case else None,
+        bootstrap=bootstrap,
+        claim=policy.claim,
+        claim_text=describe_claim(policy.claim, case.challenger.speaker_count() if case else 0),
+        interval=deciding,
+        intervals=intervals,
+    )
+
+
+def judge(case: Case) -> list[Reason]:
+    """Return what each rule says; the rules about the models are asked only when the evidence is sound."""
+    reasons = _ask(SOUNDNESS_RULES, case)
+    if Verdict.combine(reason.verdict for reason in reasons) is Verdict.PASS:
+        reasons += _ask(MODEL_RULES, case)
+    return reasons
+
+
+def combine(reasons: Sequence[Reason]) -> Verdict:
+    """Return the verdict of all reasons: `PASS` only when every rule has spoken and none objects."""
+    verdict = Verdict.combine(reason.verdict for reason in reasons)
+    spoken = {reason.rule for reason in reasons}
+    complete = spoken >= NEEDED and bool(spoken & DECIDING)
+    return Verdict.CANNOT_TELL if verdict is Verdict.PASS and not complete else verdict
+
+
+def describe_claim(claim: Claim, speakers: int) -> str:
+    """Return how many speakers stand behind a claim, and what it does not say."""
+    stand = f"{speakers} {'speaker stands' if speakers == 1 else 'speakers stand'} behind this claim"
+    if claim is Claim.NEW_SPEAKERS:
+        return f"{stand} about new speakers"
+    return f"{stand}; it says nothing about new speakers"
+
+
+def write_judgement(judgement: Judgement, folder: Path) -> None:
+    """Write `verdict.json`, and `verdict.txt` with the one word and nothing else."""
+    text = json.dumps(judgement.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_file(folder / "verdict.json", text + "\n")
+    write_file(folder / "verdict.txt", str(judgement.verdict))
+
+
+def is_sound(reasons: Sequence[Reason]) -> bool:
+    """Return whether every rule about the evidence itself has passed."""
+    passed = {reason.rule for reason in reasons if reason.verdict is Verdict.PASS}
+    return passed >= SOUND
+
+
+def deciding_interval(case: Case) -> IntervalRecord | None:
+    """Return the interval a verdict hangs on: the challenger's UAR for a bootstrap, else its lead; None without."""
+    if case.bootstrap is not None:
+        return IntervalRecord.of("uar", case.challenger_uar)
+    return IntervalRecord.of("uar difference", case.difference) if len(case.champion) else None
+
+
+def show_intervals(case: Case) -> Intervals:
+    """Return the interval of each model's UAR, None for a model that answered nothing."""
+    return Intervals(
+        challenger=IntervalRecord.of("uar", case.challenger_uar) if len(case.challenger) else None,
+        champion=IntervalRecord.of("uar", case.champion_uar) if len(case.champion) else None,
+    )
+
+
+def _ask(rules: Sequence[Rule], case: Case) -> list[Reason]:
+    return [reason for rule in rules for reason in _ask_one(rule, case)]
+
+
+def _ask_one(rule: Rule, case: Case) -> list[Reason]:
+    try:
+        return rule(case)
+    except Exception as crash:  # noqa: BLE001 - a rule that crashes cannot tell, and the others are still heard
+        return [_crashed(rule.__name__, crash)]
+
+
+def _crashed(rule: str, crash: Exception) -> Reason:
+    text = f"{type(crash).__name__}: {crash}"
+    return Reason(rule=rule, measure="evidence", value=None, bound=None, verdict=Verdict.CANNOT_TELL, text=text)

@@ -1,0 +1,102 @@
+"""What a gate says: a verdict and the reasons for it, one a rule."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from voxloop.config import StrictModel
+from voxloop.evaluation.intervals import Interval
+from voxloop.evaluation.policy import Claim
+from voxloop.evaluation.report import Champion
+from voxloop.verdict import Verdict
+
+
+class Reason(StrictModel):
+    """What one rule found.
+
+    Args:
+        rule: Name of the rule.
+        measure: What was measured.
+        value: What it came to; None where it could not be measured.
+        bound: What it was held against; None where the rule holds no number.
+        slice: Of which part of the test set: `all`, or `label=anger`.
+        utterances: Test utterances in that slice.
+        speakers: Speakers who said them.
+        verdict: What follows.
+        text: The same as one sentence.
+    """
+
+    rule: str
+    measure: str
+    value: float | int | str | None
+    bound: float | int | str | None
+    slice: str = "all"
+    utterances: int = 0
+    speakers: int = 0
+    verdict: Verdict
+    text: str
+
+
+class Bootstrap(StrictModel):
+    """An approver's word for the first champion a task ever has."""
+
+    because: str
+
+
+class PolicyRecord(StrictModel):
+    """Which policy judged."""
+
+    name: str
+    digest: str
+
+
+class IntervalRecord(StrictModel):
+    """An interval in JSON: ends are None where the data cannot tell."""
+
+    measure: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    level: float
+    method: str
+
+    @classmethod
+    def of(cls, measure: str, interval: Interval) -> IntervalRecord:
+        """Return `interval` with null for what is not a number."""
+        estimate, low, high = (value if math.isfinite(value) else None for value in interval[:3])
+        return cls(measure=measure, estimate=estimate, low=low, high=high, level=interval.level, method=interval.method)
+
+
+class Intervals(StrictModel):
+    """UAR of each model, for the table a person reads."""
+
+    challenger: IntervalRecord | None = None
+    champion: IntervalRecord | None = None
+
+
+class Judgement(StrictModel):
+    """The content of `verdict.json`. It holds no time: the same evidence gives the same bytes.
+
+    `interval` is the one the verdict hangs on: of the difference to the champion, or of the challenger's UAR where
+    a bootstrap stands in for the champion.
+    """
+
+    schema_version: Literal[1] = 1
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    policy: PolicyRecord
+    task: str
+    evaluation_digest: str
+    model_digest: str | None
+    champion: Champion | None
+    bootstrap: Bootstrap | None
+    claim: Claim
+    claim_text: str
+    interval: IntervalRecord | None
+    intervals: Intervals
+
+    def lines(self) -> list[str]:
+        """Return the verdict and its reasons as lines for a person."""
+        said = [f"  {reason.verdict:<11} {reason.rule}: {reason.text}" for reason in self.reasons]
+        return [f"verdict {self.verdict} under policy {self.policy.name}: {self.claim_text}", *said]

@@ -1,0 +1,62 @@
+"""Judge an evaluation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from voxloop.config import Overrides, find_config, load_config
+from voxloop.errors import InputError
+
+
+def gate(
+    evaluation: Path,
+    out: Path,
+    *,
+    task: str = "emotion",
+    policy: str = "emotion",
+    bootstrap: bool = False,
+    because: str = "",
+    overrides: Overrides = (),
+) -> str:
+    """Hold an evaluation against a gate policy and say PASS, FAIL or CANNOT_TELL, with the reasons.
+
+    Writes `verdict.json` and `verdict.txt` (the one word). What is missing, empty, thin or altered is CANNOT_TELL.
+
+    Args:
+        evaluation: Folder written by evaluate.
+        out: Folder to write; it must be empty or not there.
+        task: Family the evaluation must be of.
+        policy: Name of a file in configs/gates.
+        bootstrap: Appoint the first champion ever: judge by the policy's floor alone. Needs --because.
+        because: Why this model may be the first champion; kept in the verdict.
+        overrides: Changes to the policy; the verdict names them.
+
+    Returns:
+        The verdict.
+
+    Raises:
+        ConfigError: There is no such policy, or it is malformed.
+        InputError: The folder does not exist, or a bootstrap has no reason.
+    """
+    if bootstrap and not because.strip():
+        raise InputError(
+            "--bootstrap without --because",
+            rule="appointing the first champion is an approver's act, and the reason is kept",
+            remedy="add --because 'why this model may be the first'",
+        )
+    if not evaluation.is_dir():
+        raise InputError(f"{evaluation} is no folder", rule="gate reads what evaluate wrote", remedy="evaluate first")
+    from voxloop.evaluation.gate import judge_evaluation, write_judgement
+    from voxloop.evaluation.judgement import Bootstrap
+    from voxloop.evaluation.policy import GatePolicy
+    from voxloop.store.atomic import build_folder
+
+    rules = load_config(GatePolicy, find_config("gates", policy), overrides)
+    word = Bootstrap(because=because.strip()) if bootstrap else None
+    name = " ".join((policy, *(f"--set {change}" for change in overrides)))
+    judgement = judge_evaluation(evaluation, rules, policy_name=name, task=task, bootstrap=word)
+    with build_folder(out) as folder:
+        write_judgement(judgement, folder)
+    for line in judgement.lines():
+        print(line, flush=True)
+    return str(judgement.verdict)
