@@ -26,7 +26,8 @@ class Row:
         version: Its number.
         digest: Digest of the model's bytes.
         aliases: What the registry calls it.
-        measure: The metric with its interval, as text.
+        measure: Its UAR on the night's test set with the interval, as text.
+        difference: Challenger minus champion on the same rows with the interval, as text.
         verdict: What the gate said.
         is_served: Whether Triton has it loaded and ready.
     """
@@ -36,6 +37,7 @@ class Row:
     digest: str
     aliases: tuple[str, ...]
     measure: str
+    difference: str
     verdict: str
     is_served: bool
 
@@ -47,7 +49,9 @@ def collect_rows(settings: Settings, task: str) -> list[Row]:
         ServiceUnavailableError: MLflow does not answer.
     """
     found = _get(settings, "api/2.0/mlflow/model-versions/search", filter=f"name='{task}'").json()
-    rows = [_read_row(settings, task, version) for version in found.get("model_versions", [])]
+    named = _get(settings, "api/2.0/mlflow/registered-models/get", name=task).json()
+    aliases = named.get("registered_model", {}).get("aliases", [])
+    rows = [_read_row(settings, task, version, aliases) for version in found.get("model_versions", [])]
     return sorted(rows, key=lambda row: row.version)
 
 
@@ -81,7 +85,7 @@ def is_served(settings: Settings, model: str) -> bool:
 
 def show_rows(rows: list[Row]) -> str:
     """Return the rows as a table for a terminal."""
-    head = ("model", "version", "alias", "digest", "UAR, 95 % interval", "verdict", "served by Triton")
+    head = ("model", "version", "alias", "digest", "UAR (95 % interval)", "against the champion", "verdict", "served")
     lines = [head, *(_as_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     texts = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
@@ -89,11 +93,12 @@ def show_rows(rows: list[Row]) -> str:
 
 
 def _as_cells(row: Row) -> tuple[str, ...]:
-    served = "yes" if row.is_served else "no"
-    return (row.model, str(row.version), ", ".join(row.aliases), row.digest[:12], row.measure, row.verdict, served)
+    served, digest = "yes" if row.is_served else "no", row.digest[:12]
+    called = ", ".join(row.aliases) or "-"
+    return row.model, str(row.version), called, digest, row.measure, row.difference, row.verdict, served
 
 
-def _read_row(settings: Settings, task: str, version: dict[str, Any]) -> Row:
+def _read_row(settings: Settings, task: str, version: dict[str, Any], aliases: list[dict[str, str]]) -> Row:
     tags = {tag["key"]: tag["value"] for tag in version.get("tags", [])}
     digest = tags.get(MODEL_DIGEST, "")
     judgement = _get(settings, "get-artifact", path="verdict/verdict.json", run_uuid=version["run_id"]).json()
@@ -101,30 +106,28 @@ def _read_row(settings: Settings, task: str, version: dict[str, Any]) -> Row:
         model=task,
         version=int(version["version"]),
         digest=digest,
-        aliases=tuple(sorted(_read_alias(alias) for alias in version.get("aliases", []))),
+        aliases=tuple(sorted(item["alias"] for item in aliases if item["version"] == version["version"])),
         measure=_show_interval(judgement["intervals"]["challenger"]),
+        difference=_show_interval(judgement["interval"], sign="+") if judgement["champion"] else "the first",
         verdict=str(judgement["verdict"]),
         is_served=is_served(settings, serving_name(task, digest)),
     )
 
 
-def _read_alias(alias: str | dict[str, str]) -> str:
-    return alias if isinstance(alias, str) else alias["alias"]
-
-
-def _show_interval(interval: dict[str, float | None] | None) -> str:
+def _show_interval(interval: dict[str, Any] | None, sign: str = "") -> str:
     if interval is None or interval["low"] is None:
         return "cannot tell"
-    return f"{interval['estimate']:.3f} ({interval['low']:.3f} to {interval['high']:.3f})"
+    low, high = (f"{interval[end]:{sign}.3f}" for end in ("low", "high"))
+    return f"{interval['estimate']:{sign}.3f} ({low} to {high})"
 
 
-def _get(settings: Settings, path: str, **query: str) -> httpx.Response:
-    return _send(settings, "GET", path, params=query)
+def _get(settings: Settings, route: str, **query: str) -> httpx.Response:
+    return _send(settings, "GET", route, params=query)
 
 
-def _send(settings: Settings, method: str, path: str, **content: Any) -> httpx.Response:
+def _send(settings: Settings, method: str, route: str, **content: Any) -> httpx.Response:
     try:
-        return httpx.request(method, f"{settings.mlflow_url}/{path}", timeout=TIMEOUT, trust_env=False, **content)
+        return httpx.request(method, f"{settings.mlflow_url}/{route}", timeout=TIMEOUT, trust_env=False, **content)
     except httpx.HTTPError as silent:
         raise ServiceUnavailableError(
             f"MLflow at {settings.mlflow_url} does not answer ({silent})", remedy="look at `voxloop status`"
