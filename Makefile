@@ -56,7 +56,7 @@ format: setup ## Format the code and strip the notebooks
 compile: setup ## Write the pipelines as Kubeflow IR YAML into build/pipelines/
 	$(BIN)/voxloop compile
 
-bench: setup ## Measure against the named peers (none yet: they come with the data plane)
+bench: setup ## Measure against the named peers and print one table
 	@$(BIN)/python -m benchmarks
 
 docs: setup ## Build the documentation into build/docs/

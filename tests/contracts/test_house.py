@@ -47,7 +47,20 @@ def test_hooks_and_ci_call_make_alone() -> None:
 
 def test_every_make_target_that_a_hook_or_ci_calls_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    promised = ["help", "setup", "demo", "test", "test-all", "soak", "check", "format", "compile", "bench", "docs", "clean"]
+    promised = [
+        "help",
+        "setup",
+        "demo",
+        "test",
+        "test-all",
+        "soak",
+        "check",
+        "format",
+        "compile",
+        "bench",
+        "docs",
+        "clean",
+    ]
     assert targets >= set(promised)
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert set(re.findall(r"^make ([a-z-]+)", ci, re.MULTILINE)) <= targets

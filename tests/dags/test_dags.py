@@ -79,5 +79,5 @@ def test_a_dag_file_loads_nothing_heavy(dags: dict[str, dict[str, Any]], name: s
 def test_the_parameters_of_the_nightly_run_are_the_arguments_of_the_pipeline(dags: dict[str, dict[str, Any]]) -> None:
     from pipelines.training import training
 
-    arguments = set(inspect.signature(training.pipeline_func).parameters)  # type: ignore[attr-defined]
+    arguments = set(inspect.signature(training.pipeline_func).parameters)
     assert set(dags["nightly_retraining"]["params"]) == arguments | {"arguments"}

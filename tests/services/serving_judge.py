@@ -84,7 +84,7 @@ def main(mlflow_url: str, triton_url: str, task: str) -> None:
     digest = champion.tags["voxloop.model_digest"]
     samples = read_wav(make_wav())
     with TemporaryDirectory() as folder:
-        model = Path(client.download_artifacts(champion.run_id, "model", folder))
+        model = Path(client.download_artifacts(str(champion.run_id), "model", folder))
         found = digest_folder(model)
         onnx = ask_onnx(model / "model.onnx", samples)
     served = ask_triton(triton_url, f"{task}-{digest[:12]}", samples)

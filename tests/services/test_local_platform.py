@@ -65,7 +65,7 @@ def test_all_of_it_is_healthy(started: Settings) -> None:
 def test_nothing_listens_beyond_this_machine(started: Settings, mark: str) -> None:
     ours = {process.pid for process in find_marked(mark)}
     listening = [
-        connection.laddr
+        tuple(connection.laddr)
         for connection in psutil.net_connections("tcp")
         if connection.pid in ours and connection.status == psutil.CONN_LISTEN
     ]

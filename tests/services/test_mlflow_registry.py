@@ -43,7 +43,9 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def runs_of(client: MlflowClient, task: str) -> list[Any]:
-    return list(client.search_runs([client.get_experiment_by_name(task).experiment_id]))
+    experiment = client.get_experiment_by_name(task)
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id]))
 
 
 def test_a_run_holds_everything_and_is_never_doubled(registry_home: Settings, tmp_path: Path) -> None:

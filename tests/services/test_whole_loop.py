@@ -189,7 +189,7 @@ def test_with_triton_killed_ask_fails_in_one_clear_line_and_works_again_by_itsel
     supervised = json.loads(demo.run("status", "--json").stdout)
     (triton,) = [row for row in supervised if row["program"] == "triton"]
     os.kill(triton["pid"], signal.SIGKILL)
-    control = [sys.executable, "-m", "supervisor.supervisorctl", "-c", demo.home / "run" / "supervisord.conf"]
+    control = [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(demo.home / "run" / "supervisord.conf")]
     subprocess.run([*control, "stop", "triton"], check=False, capture_output=True)  # or it would be back in a second
     refused = demo.run("ask", "emotion", str(question))
     assert refused.returncode == 75

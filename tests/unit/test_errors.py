@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import pickle  # noqa: TID251 - proves that an error survives a process pool, nothing is read from outside
+import pickle
 
 import pytest
 

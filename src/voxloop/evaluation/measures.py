@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from voxloop.evaluation.answers import Answers
 from voxloop.evaluation.report import Measures
-from voxloop.tasks import emotion
+from voxloop.tasks.emotion import macro_f1, uar, wa
 
 
 def measure_answers(answers: Answers, labels: Sequence[str]) -> Measures | None:
@@ -18,7 +18,7 @@ def measure_answers(answers: Answers, labels: Sequence[str]) -> Measures | None:
     if not len(answers):
         return None
     reference, predicted = answers.references.tolist(), answers.predictions.tolist()
-    values = [measure(reference, predicted, labels) for measure in (emotion.uar, emotion.wa, emotion.macro_f1)]
+    values = [measure(reference, predicted, labels) for measure in (uar, wa, macro_f1)]
     if not all(math.isfinite(value) for value in values):
         return None
     return Measures(uar=values[0], wa=values[1], macro_f1=values[2])

@@ -119,7 +119,7 @@ def _wait(client: KubeflowClient, job: str, sleep: Callable[[float], None]) -> A
 
 
 def _reach(call: Callable[[], Any]) -> Any:
-    from kfp_server_api import ApiException  # type: ignore[import-untyped]
+    from kfp_server_api import ApiException
     from urllib3.exceptions import HTTPError
 
     try:

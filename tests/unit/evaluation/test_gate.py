@@ -25,7 +25,7 @@ from voxloop.evaluation.answers import ANSWERS_SCHEMA
 from voxloop.evaluation.gate import combine, write_judgement
 from voxloop.evaluation.intervals import Interval
 from voxloop.evaluation.judgement import Bootstrap, Judgement
-from voxloop.evaluation.rules import decide
+from voxloop.evaluation.rules import MODEL_RULES, decide
 from voxloop.verdict import Verdict
 
 
@@ -216,7 +216,7 @@ class TestSoundness:
         def check_broken(case: object) -> list[Any]:
             raise ZeroDivisionError("by nothing")
 
-        monkeypatch.setattr(gate_module, "MODEL_RULES", (*gate_module.MODEL_RULES, check_broken))
+        monkeypatch.setattr(gate_module, "MODEL_RULES", (*MODEL_RULES, check_broken))
         found = judge(good)
         assert objections(found) == {"check_broken": Verdict.CANNOT_TELL}
         assert text_of(found, "check_broken") == "ZeroDivisionError: by nothing"
@@ -225,8 +225,7 @@ class TestSoundness:
     def test_a_policy_with_a_rule_left_out_passes_nothing(
         self, good: Path, monkeypatch: pytest.MonkeyPatch, silent: int
     ) -> None:
-        rules = gate_module.MODEL_RULES
-        monkeypatch.setattr(gate_module, "MODEL_RULES", rules[:silent] + rules[silent + 1 :])
+        monkeypatch.setattr(gate_module, "MODEL_RULES", MODEL_RULES[:silent] + MODEL_RULES[silent + 1 :])
         assert judge(good).verdict is Verdict.CANNOT_TELL
 
     def test_no_reasons_cannot_tell(self) -> None:

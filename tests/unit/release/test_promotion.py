@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from voxloop.release.versions import CHALLENGER, CHAMPION, FALLBACK, MODEL_DIGES
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ANSWER = np.array([0.5, 0.5], np.float32)
+Result = TypeVar("Result")
 
 
 class Killed(BaseException):
@@ -30,7 +31,7 @@ class Calls:
     def __init__(self, stop_at: int = -1, *, after: bool = False, error: type[BaseException] = Killed) -> None:
         self.stop_at, self.after, self.error, self.count = stop_at, after, error, 0
 
-    def __call__(self, act: Callable[[], Any]) -> Any:
+    def __call__(self, act: Callable[[], Result]) -> Result:
         number, self.count = self.count, self.count + 1
         if number == self.stop_at and not self.after:
             raise self.error("stopped")

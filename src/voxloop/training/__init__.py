@@ -1,0 +1,1 @@
+"""Training a task's network and exporting it."""
