@@ -1,6 +1,6 @@
 # The only words anyone needs: hooks, CI and people call these and nothing else.
 SHELL := /bin/bash
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 TRITON_VENV := .venv-triton
 BIN := $(VENV)/bin
@@ -10,6 +10,11 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 CORPUS ?= world
 DATA ?=
 KEEP ?=
+# `make test-all ONLY=slow` runs those alone.
+ONLY ?=
+# Two workers, a file of tests each: most of a service test is waiting for a server.
+PARALLEL ?= -n 2 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all soak check format compile bench docs clean
 
@@ -33,10 +38,10 @@ demo: setup ## Two nights of the whole loop: train, gate, approve, serve (CORPUS
 	$(BIN)/voxloop demo --corpus $(CORPUS) $(if $(DATA),--path '$(DATA)') $(if $(KEEP),--keep)
 
 test: setup ## Everything but the slow tests, in under 15 minutes on two cores
-	$(BIN)/pytest -m 'not slow'
+	$(BIN)/pytest $(PARALLEL) -m 'not slow'
 
 test-all: setup ## The slow tests too, counting checks at a tenth of their figure (ONLY=slow: those alone)
-	VOXLOOP_TRIALS=0.1 $(BIN)/pytest $(if $(ONLY),-m '$(ONLY)')
+	VOXLOOP_TRIALS=0.1 $(BIN)/pytest $(PARALLEL) $(if $(ONLY),-m '$(ONLY)')
 
 soak: setup ## Everything, counting checks at their whole figure
 	VOXLOOP_TRIALS=1 $(BIN)/pytest
@@ -63,5 +68,5 @@ docs: setup ## Build the documentation into build/docs/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 clean: ## Remove what was built, trained and installed here
-	-$(BIN)/voxloop down
+	-for home in .voxloop .voxloop/demo-*; do [ -d $$home ] && VOXLOOP_HOME=$$home $(BIN)/voxloop down; done
 	rm -rf build $(VENV) $(TRITON_VENV) .voxloop .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

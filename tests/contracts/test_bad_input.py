@@ -83,9 +83,9 @@ def test_a_corpus_that_cannot_be_read(tmp_path: Path, corpus: Callable[[Path], P
     ("command", "named"),
     [
         (["ingest", "--out", "OUT", "--set", "speekers=3"], "did you mean 'speakers'"),
-        (["ingest", "--out", "OUT", "--corpus", "nemmo"], "did you mean 'nemo'"),
+        (["ingest", "--out", "OUT", "--corpus", "nemmo"], "the corpora are nemo, world"),
         (["ingest", "--out", "OUT", "--corpus", "nemo"], "path"),
-        (["train", "--dataset", "HERE", "--out", "OUT", "--set", "training.epoch=3"], "did you mean"),
+        (["train", "--dataset", "HERE", "--out", "OUT", "--set", "epoch=3"], "did you mean 'epochs'"),
         (["train", "--dataset", "HERE", "--out", "OUT", "--config", "smok"], "did you mean 'smoke'"),
         (["validate", "--dataset", "NOWHERE", "--out", "OUT"], "NOWHERE"),
         (["run", "training", "--set", "corpis=nemo"], "did you mean 'corpus'"),
@@ -95,7 +95,7 @@ def test_a_corpus_that_cannot_be_read(tmp_path: Path, corpus: Callable[[Path], P
         (["demo", "--corpus", "nemo", "--path", "NOWHERE"], "NOWHERE"),
         (["ask", "emotion", "NOWHERE"], "NOWHERE"),
         (["ask", "emotion", "TEXT.wav"], "TEXT.wav"),
-        (["ask", "emotions", "TEXT.wav"], "emotion"),
+        (["ask", "emotions", "TEXT.wav"], "no task 'emotions'; the tasks are emotion"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

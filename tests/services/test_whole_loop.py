@@ -162,7 +162,7 @@ def test_the_run_in_mlflow_holds_the_evidence(demo: Demo) -> None:
     metrics = {item["key"] for item in run["data"]["metrics"]}  # type: ignore[index]
     tags = {item["key"] for item in run["data"]["tags"]}  # type: ignore[index]
     assert any("learning_rate" in name for name in params)
-    assert {"train_loss", "dev_loss", "dev_uar"} <= metrics
+    assert {"training/train_loss", "training/dev_loss", "training/dev_uar"} <= metrics
     assert {"voxloop.git_commit", "voxloop.data_digest", "voxloop.model_digest"} <= tags
     for picture in ("confusion.png", "curves.png"):
         found = subprocess.run(
@@ -177,7 +177,11 @@ def test_nothing_listens_beyond_loopback(demo: Demo) -> None:
         if (process.info["environ"] or {}).get("VOXLOOP_HOME") != str(demo.home):
             continue
         for connection in process.net_connections("inet"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.ip not in ("127.0.0.1", "::1"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.ip not in (
+                "127.0.0.1",
+                "::1",
+                "::ffff:127.0.0.1",
+            ):
                 open_to_all.append((process.info["cmdline"], connection.laddr))
     assert open_to_all == []
 
@@ -190,12 +194,14 @@ def test_with_triton_killed_ask_fails_in_one_clear_line_and_works_again_by_itsel
     (triton,) = [row for row in supervised if row["program"] == "triton"]
     os.kill(triton["pid"], signal.SIGKILL)
     control = [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(demo.home / "run" / "supervisord.conf")]
-    subprocess.run([*control, "stop", "triton"], check=False, capture_output=True)  # or it would be back in a second
+    subprocess.run(
+        [*control, "stop", "voxloop:triton"], check=True, capture_output=True
+    )  # or it would be back in a second
     refused = demo.run("ask", "emotion", str(question))
     assert refused.returncode == 75
     assert "Triton" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
-    subprocess.run([*control, "start", "triton"], check=True, capture_output=True)
+    subprocess.run([*control, "start", "voxloop:triton"], check=True, capture_output=True)
     end = time.monotonic() + 60
     while (again := demo.run("ask", "emotion", str(question))).returncode != 0 and time.monotonic() < end:
         time.sleep(1)

@@ -6,6 +6,7 @@ so rows are counted first and too few of them are `CANNOT_TELL` whatever else ho
 
 from __future__ import annotations
 
+import logging
 import os.path
 import re
 from collections.abc import Sequence
@@ -133,6 +134,7 @@ def expect_sound_rows(config: SuiteConfig, utterances: int) -> list[Expectation]
 
 def run_suite(frame: pd.DataFrame, expectations: Sequence[Expectation], name: str, docs: Path) -> list[Any]:
     """Hold a frame against expectations and write the data docs; return one result an expectation, in their order."""
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # at INFO it tells of every store it opens
     context = gx.get_context(mode="ephemeral", project_config=_context_config(docs))
     asset = context.data_sources.add_pandas("dataset").add_dataframe_asset("utterances")
     batch = asset.add_batch_definition_whole_dataframe("all")

@@ -54,7 +54,9 @@ def ask(task: str, file: Path, *, json: bool = False) -> None:
     from voxloop.release.versions import CHAMPION
     from voxloop.settings import get_settings
     from voxloop.speech.waveform import decode_audio
+    from voxloop.tasks import require_task
 
+    require_task(task)
     if not file.is_file():
         raise InputError(f"{file} does not exist or is no file", remedy="name a sound file")
     waveform = decode_audio(file)

@@ -39,7 +39,9 @@ def deploy(*, task: str = "emotion", version: int | None = None) -> str:
     from voxloop.release.versions import CHAMPION
     from voxloop.settings import get_settings, now
     from voxloop.store.lock import hold_lock
+    from voxloop.tasks import require_task
 
+    require_task(task)
     settings = get_settings()
     with hold_lock(settings.home / "triton" / "deploy.lock"), TritonServer(settings) as server:
         registry = MlflowRegistry(settings)

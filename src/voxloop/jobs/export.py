@@ -26,13 +26,19 @@ def export(weights: Path, out: Path, *, overrides: Overrides = ()) -> Path:
         InputError: The folder was not written by train.
         VoxloopError: The graph and torch disagree.
     """
-    from voxloop.training.export import ExportConfig, export_model
+    from voxloop.training.export_config import ExportConfig
 
     config = load_config(ExportConfig, find_config("export"), overrides)
+
+    def work(folder: Path) -> None:
+        from voxloop.training.export import export_model
+
+        export_model(weights, folder, config)
+
     return run_step(
         "export",
         inputs={"weights": weights},
         config={"config": resolved(config)},
         out=out,
-        work=lambda folder: export_model(weights, folder, config),
+        work=work,
     )

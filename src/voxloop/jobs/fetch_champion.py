@@ -27,7 +27,9 @@ def fetch_champion(out: Path, *, task: str = "emotion") -> Path:
     from voxloop.release.versions import CHAMPION, FALLBACK
     from voxloop.settings import get_settings
     from voxloop.store.atomic import build_folder, write_file
+    from voxloop.tasks import require_task
 
+    require_task(task)
     with build_folder(out) as folder:
         registry = MlflowRegistry(get_settings())
         champion = registry.find_alias(task, CHAMPION)

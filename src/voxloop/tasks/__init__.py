@@ -76,16 +76,21 @@ def task_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _NO_TASKS)
 
 
+def require_task(name: str) -> None:
+    """Raise `InputError`, naming those there are, unless `name` is a family; loads none."""
+    if name not in task_names():
+        raise InputError(
+            f"no task {name!r}", rule=f"the tasks are {', '.join(task_names())}", remedy="name one of them"
+        )
+
+
 def get_task(name: str) -> Task:
     """Load one family.
 
     Raises:
         InputError: There is no such family.
     """
-    if name not in task_names():
-        raise InputError(
-            f"no task {name!r}", rule=f"the tasks are {', '.join(task_names())}", remedy="name one of them"
-        )
+    require_task(name)
     return cast("Task", import_module(f"{__name__}.{name}"))
 
 

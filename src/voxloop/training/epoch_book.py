@@ -14,13 +14,12 @@ from voxloop.errors import VoxloopError
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch, counted from 1. Losses are means over utterances, `seconds` is wall time with validation."""
+    """One epoch, counted from 1. Losses are means over utterances. No times: the same training gives the same bytes."""
 
     epoch: int
     train_loss: float
     dev_loss: float
     dev_uar: float
-    seconds: float
 
 
 class EpochBook(lightning.Callback):
@@ -61,7 +60,6 @@ class EpochBook(lightning.Callback):
             train_loss=measured["train_loss"],
             dev_loss=measured["dev_loss"],
             dev_uar=measured["dev_uar"],
-            seconds=round(time.monotonic() - self._started, 3),
         )
         self.history.append(epoch)
         better = self._best is None or epoch.dev_uar > self._best[0].dev_uar
@@ -72,7 +70,7 @@ class EpochBook(lightning.Callback):
     def _print(self, epoch: Epoch, *, better: bool) -> None:
         print(
             f"epoch {epoch.epoch:>3}/{self.epochs}  train loss {epoch.train_loss:.3f}  dev loss {epoch.dev_loss:.3f}  "
-            f"dev UAR {epoch.dev_uar:.3f}{' *' if better else '  '}  {epoch.seconds:5.1f} s  "
+            f"dev UAR {epoch.dev_uar:.3f}{' *' if better else '  '}  {time.monotonic() - self._started:5.1f} s  "
             f"{self.audio_seconds / max(self._trained, 1e-9):,.0f} audio s/s",
             flush=True,
         )

@@ -13,18 +13,18 @@ from typing import Any
 
 import onnx
 import torch
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import save
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from voxloop.config import StrictModel
 from voxloop.errors import InputError, VoxloopError
 from voxloop.speech.waveform import SAMPLE_RATE
 from voxloop.store.atomic import write_file
 from voxloop.store.digests import digest_file
 from voxloop.tasks import Request, Task, get_task
+from voxloop.training.export_config import ExportConfig
 from voxloop.training.fit import REPORT_NAME, WEIGHTS_NAME
 from voxloop.training.golden import golden_waveforms
 from voxloop.training.parity import check_parity
@@ -33,16 +33,6 @@ MODEL_NAME = "model.onnx"
 MODEL_REPORT_NAME = "model.json"
 GOLDEN_NAME = "golden.safetensors"
 PARITY_NAME = "parity.json"
-
-
-class ExportConfig(StrictModel):
-    """How a graph is exported and proved; `configs/export.yaml`."""
-
-    opset: int = Field(ge=18)
-    tolerance: float = Field(gt=0.0)
-    """Largest difference of a probability between torch and ONNX Runtime, and between padded and alone."""
-    seconds: tuple[float, ...] = Field(min_length=2)
-    """Lengths of the golden waveforms."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from safetensors.numpy import load_file
 
 from voxloop.errors import InputError, VoxloopError
 from voxloop.store.digests import digest_file, digest_tree
-from voxloop.training.export import Answering, ExportConfig, export_model, load_trained
+from voxloop.training.export import Answering, export_model, load_trained
+from voxloop.training.export_config import ExportConfig
 from voxloop.training.golden import golden_waveforms
 from voxloop.training.parity import check_parity
 
