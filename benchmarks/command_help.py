@@ -16,7 +16,7 @@ LIMIT = 0.5  # s
 
 def measure() -> Finding:
     """Return the median wall seconds of seven runs after one that warms the disk cache."""
-    command = [Path(sys.executable).with_name("voxloop"), "--help"]
+    command = [str(Path(sys.executable).with_name("voxloop")), "--help"]
     seconds = []
     for _ in range(RUNS + 1):
         started = time.perf_counter()
