@@ -142,6 +142,31 @@ def test_anything_but_a_pass_registers_nothing(train: Train, changes: dict[str, 
     assert find_versions() == before
 
 
+@pytest.fixture
+def champion(passed: RunResult) -> Iterator[RunResult]:
+    """Have the registered model in force for one test, by the stock client; afterwards there never was one."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(get_settings().mlflow_url)
+    client.set_registered_model_alias("emotion", "champion", str(passed.version))
+    yield passed
+    client.delete_registered_model_alias("emotion", "champion")
+
+
+def test_a_model_worse_than_the_champion_registers_nothing(train: Train, champion: RunResult) -> None:
+    before = find_versions()
+    result = train(overrides=["optimiser.learning_rate=1.0e-9"])  # it learns nothing
+    verdict = read_json(result, "gate", "verdict.json")
+    assert result.verdict == "FAIL", verdict
+    (reason,) = [reason for reason in verdict["reasons"] if reason["verdict"] != "PASS"]  # type: ignore[attr-defined]
+    assert (reason["rule"], reason["measure"]) == ("comparison", "uar difference")
+    assert reason["value"] < -0.03
+    assert verdict["champion"]["model_digest"] == champion.model_digest  # type: ignore[index]
+    assert result.version is None
+    assert result.tasks["register"] == "SKIPPED"
+    assert find_versions() == before
+
+
 def test_an_empty_evaluation_set_registers_nothing(train: Train) -> None:
     before = find_versions()
     shares = "split.shares={train: 0.8, dev: 0.2, test: 0.0}"

@@ -169,11 +169,12 @@ class Loop:
         if airflow.task_states(NIGHTLY, NIGHT_TWO).get("run_training", "none") not in ("running", *ENDED):
             return told
         lines = airflow.task_log(NIGHTLY, NIGHT_TWO, "run_training")
-        # What comes before the command line is Airflow starting its worker.
-        command = next((number for number, line in enumerate(lines) if line.startswith("$ ")), len(lines))
-        for line in lines[max(told, command + 1) :]:
+        # Airflow tells of starting its worker before the command line, and of ending it after the result.
+        begin = next((number for number, line in enumerate(lines) if line.startswith("$ ")), len(lines))
+        end = next((number for number, line in enumerate(lines) if line.startswith("Done. Returned")), len(lines))
+        for line in lines[max(told, begin + 1) : end]:
             print(f"    {line}", flush=True)
-        return max(told, len(lines)) if command < len(lines) else told
+        return min(len(lines), max(told, end)) if begin < len(lines) else told
 
     def _approve_and_wait(self, result: RunResult) -> None:
         """Approve a version as the UI does, then wait until Airflow has made it the champion."""
