@@ -25,7 +25,7 @@ setup: $(VENV)/.ready $(TRITON_VENV)/.ready ## Make both environments (voxloop's
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
@@ -67,6 +67,7 @@ bench: setup ## Measure against the named peers and print one table
 docs: setup ## Build the documentation into build/docs/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-clean: ## Remove what was built, trained and installed here
+clean: ## Stop the platform and remove all that was built, installed, trained and registered here
 	-for home in .voxloop .voxloop/demo-*; do [ -d $$home ] && VOXLOOP_HOME=$$home $(BIN)/voxloop down; done
+	-chmod -R u+w .voxloop 2>/dev/null
 	rm -rf build $(VENV) $(TRITON_VENV) .voxloop .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

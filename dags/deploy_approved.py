@@ -31,7 +31,12 @@ from voxloop.runners.command import run_command
     is_paused_upon_creation=False,
     doc_md=__doc__,
     tags=["release", "emotion"],
-    default_args={"owner": "speech-models", "retries": 2, "retry_delay": timedelta(seconds=10)},
+    default_args={
+        "owner": "speech-models",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=10),
+        "execution_timeout": timedelta(minutes=10),
+    },
     params={"task": Param("emotion", type="string", description="the task family")},
 )
 def deploy_approved() -> None:

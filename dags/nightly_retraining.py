@@ -43,13 +43,14 @@ NULLABLE_TEXT, NULLABLE_LIST = ["null", "string"], ["null", "array"]
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=10),
+        "execution_timeout": timedelta(hours=12),  # one run at a time: a hung night would block all later ones
     },
     params={
         "arguments": Param("local", type="string", description="which configs/pipelines/training/<name>.yaml"),
         "task": Param(None, type=NULLABLE_TEXT, description="the task family"),
         "config": Param(None, type=NULLABLE_TEXT, description="configs/tasks/<task>/<config>.yaml"),
         "corpus": Param(None, type=NULLABLE_TEXT, description="configs/corpora/<corpus>.yaml"),
-        "corpus_path": Param(None, type=NULLABLE_TEXT, description="folder or archive of the corpus"),
+        "corpus_path": Param(None, type=NULLABLE_TEXT, description="folder of the corpus"),
         "corpus_overrides": Param(None, type=NULLABLE_LIST, description="a.b=c changes to the corpus"),
         "overrides": Param(None, type=NULLABLE_LIST, description="a.b=c changes to the task's configuration"),
         "policy": Param(None, type=NULLABLE_TEXT, description="configs/gates/<policy>.yaml"),

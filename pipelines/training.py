@@ -49,7 +49,7 @@ def training(
         task: The task family.
         config: Its configuration, `configs/tasks/<task>/<config>.yaml`.
         corpus: What to learn from, `configs/corpora/<corpus>.yaml`.
-        corpus_path: Folder or archive of the corpus; empty for one that needs none.
+        corpus_path: Folder of the corpus; empty for one that needs none.
         corpus_overrides: `a.b=c` changes to the corpus configuration.
         overrides: `a.b=c` changes to the task configuration.
         policy: The gate's policy, `configs/gates/<policy>.yaml`.

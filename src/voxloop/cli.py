@@ -7,6 +7,7 @@ before it is asked for, so that `voxloop --help` stays under half a second.
 from __future__ import annotations
 
 import inspect
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -84,8 +85,12 @@ COMMANDS = (
 )
 
 
-def build_app() -> App:
-    """Return the command-line application with every command registered, none imported."""
+def build_app(asked: str = "") -> App:
+    """Return the command-line application with every command registered, none imported.
+
+    Args:
+        asked: The command that is about to run: its help is its docstring, the others' the line of the overview.
+    """
     app = App(
         name="voxloop",
         version=__version__,
@@ -93,16 +98,19 @@ def build_app() -> App:
         "`voxloop demo` shows the whole loop; `voxloop COMMAND --help` explains one part of it.\n\n"
         "`--set a.b=c` changes a value of a command's configuration, `--set settings.ports.mlflow=5001` a setting.",
         exit_on_error=False,
-        print_error=True,
+        print_error=False,
         result_action="return_value",
     )
     for command in COMMANDS:
-        app.command(command.function, name=command.name, help=command.line, group=command.group)
+        line = None if command.name == asked else command.line
+        app.command(command.function, name=command.name, help=line, group=command.group)
     return app
 
 
 def main(tokens: Sequence[str] | None = None) -> None:
     """Run one command; print a known error as one line on stderr and leave with its exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # leave through every `finally`, so that nothing keeps running
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     sys.exit(run_command(sys.argv[1:] if tokens is None else tokens))
 
 
@@ -110,14 +118,15 @@ def run_command(tokens: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
         tokens, overrides = take_overrides(tokens)
-        function, bound, _ = build_app().parse_args(tokens)
+        function, bound, _ = build_app(tokens[0] if tokens else "").parse_args(tokens)
         apply_settings(function, bound, overrides)
         answer = function(*bound.args, **bound.kwargs)
-    except CycloptsError:
-        return 2  # already printed, with the nearest right spelling
+    except CycloptsError as wrong:
+        return _complain(f"{wrong}; see voxloop {tokens[0] if _is_command(tokens[0]) else ''} --help", 2)
     except VoxloopError as known:
-        print(f"voxloop: {known}", file=sys.stderr, flush=True)
-        return known.exit_code
+        return _complain(str(known), known.exit_code)
+    except OSError as refused:
+        return _complain(f"{refused}; the system refused it; give a place that can be read and written", 2)
     except KeyboardInterrupt:
         print("voxloop: interrupted", file=sys.stderr, flush=True)
         return 130
@@ -159,3 +168,12 @@ def apply_settings(function: Callable[..., object], bound: inspect.BoundArgument
     else:
         ours = (*ours, *theirs)
     apply_overrides(ours)
+
+
+def _is_command(word: str) -> bool:
+    return any(command.name == word for command in COMMANDS)
+
+
+def _complain(message: str, exit_code: int) -> int:
+    print(f"voxloop: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    return exit_code

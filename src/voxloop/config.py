@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -20,10 +21,14 @@ Overrides = Annotated[
     Parameter(
         name="--set",
         negative=(),
-        help="Change one configuration value, `a.b=c`; repeatable. `settings.x=y` changes a setting.",
+        help="Change one value of the configuration file, such as `--set epochs=3`; repeatable, the later wins. "
+        "A wrong key names the right ones. `--set settings.ports.mlflow=5001` changes a setting.",
     ),
 ]
 """The option every command has. A job passes it to `load_config` as it is."""
+
+
+NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class StrictModel(BaseModel):
@@ -42,7 +47,13 @@ def find_config(*parts: str) -> Path:
         ConfigError: There is none; the message lists those there are.
     """
     root = get_settings().project_root / "configs"
-    path = root.joinpath(*parts).with_suffix(".yaml")
+    if wrong := [part for part in parts if not NAME.fullmatch(part)]:
+        raise ConfigError(
+            f"{wrong[0]!r} is no name of a configuration",
+            rule="letters, digits, - and _ only: what is judged by must stand in configs/, in the commit",
+            remedy="put the file there and name it without its folder and ending",
+        )
+    path = root.joinpath(*parts[:-1], f"{parts[-1]}.yaml")
     if path.is_file():
         return path
     choices = sorted(file.stem for file in path.parent.glob("*.yaml"))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
@@ -66,6 +67,13 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
 
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, host: str) -> str:
+        if not ip_address(host).is_loopback:
+            raise ValueError("the platform on one machine has no sign-in yet and listens on loopback alone")
+        return host
+
     @property
     def store(self) -> Path:
         """Folder of the job store."""
@@ -118,8 +126,13 @@ def get_settings() -> Settings:
     """Read the environment, once.
 
     Raises:
-        ConfigError: A `VOXLOOP_*` variable holds a value its field refuses.
+        ConfigError: A `VOXLOOP_*` variable is unknown, or holds a value its field refuses.
     """
+    for variable in os.environ:
+        field, _, inner = variable.removeprefix(PREFIX).lower().partition("__")
+        known = Ports.model_fields if field == "ports" else {"": None} if field in Settings.model_fields else {}
+        if variable.startswith(PREFIX) and inner not in known:
+            raise ConfigError(f"{variable} is no setting", rule="unknown ones are refused", remedy=f"unset {variable}")
     return _build({})
 
 
@@ -151,6 +164,7 @@ def _build(values: Mapping[str, object]) -> Settings:
     except ValidationError as invalid:
         first = invalid.errors()[0]
         variable = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
+        key = ".".join(str(part) for part in first["loc"])
         raise ConfigError(
-            f"{variable} holds {first['input']!r}", rule=first["msg"], remedy=f"correct or unset {variable}"
+            f"the setting {key} ({variable}) holds {first['input']!r}", rule=first["msg"], remedy="give another value"
         ) from None

@@ -39,6 +39,32 @@ def triton_process(shared: Settings) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
+FAMILIES = [
+    "first",
+    "stale",
+    "probed",
+    "killed",
+    "fetched",
+    "mixed",
+    "swap",
+    "parity",
+    "changed",
+    "whole",
+    "senseless",
+    "once",
+    "judged",
+    "dirty",
+    "cut",
+    "bytes",
+]
+
+
+@pytest.fixture(autouse=True)
+def families(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test have a family of its own, so that all of them can share the servers."""
+    monkeypatch.setattr("voxloop.tasks.task_names", lambda: ["emotion", *FAMILIES])
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """Return a clean git checkout."""

@@ -122,3 +122,10 @@ def test_an_unknown_configuration_lists_the_choices(
     assert find_config("tasks", "smoke") == folder / "smoke.yaml"
     with pytest.raises(ConfigError, match="did you mean 'smoke'"):
         find_config("tasks", "smok")
+
+
+@pytest.mark.parametrize("name", ["../emotion", "/tmp/lenient", "emotion.severe", "a/b", ""])
+def test_a_configuration_is_named_not_placed(settings: Settings, name: str) -> None:
+    """A policy from outside configs/ would judge by what is in no commit; `emotion.severe` once read `emotion`."""
+    with pytest.raises(ConfigError, match="is no name of a configuration"):
+        find_config("gates", name)

@@ -21,7 +21,7 @@ def test_everything_binds_to_loopback_by_default(settings: Settings) -> None:
 def test_a_wrong_variable_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOXLOOP_PORTS__MLFLOW", "70000")
     get_settings.cache_clear()
-    with pytest.raises(ConfigError, match="VOXLOOP_PORTS__MLFLOW holds '70000'.*less than or equal to 65535"):
+    with pytest.raises(ConfigError, match="VOXLOOP_PORTS__MLFLOW. holds '70000'.*less than or equal to 65535"):
         get_settings()
 
 
@@ -65,3 +65,20 @@ def test_a_counting_check_takes_its_share_of_the_whole_figure(
 
 def test_the_clock_is_aware_and_in_utc() -> None:
     assert now().utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("VOXLOOP_RUNER", "kubeflow", "VOXLOOP_RUNER is no setting"),
+        ("VOXLOOP_PORTS__MLFLW", "1", "VOXLOOP_PORTS__MLFLW is no setting"),
+        ("VOXLOOP_HOST", "0.0.0.0", "listens on loopback alone"),  # noqa: S104
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    get_settings.cache_clear()
+    with pytest.raises(ConfigError, match=expected):
+        get_settings()

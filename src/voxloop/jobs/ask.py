@@ -50,7 +50,7 @@ def ask(task: str, file: Path, *, json: bool = False) -> None:
     """
     from voxloop.adapters.mlflow_rest import find_alias
     from voxloop.adapters.triton import TritonServer
-    from voxloop.errors import InputError
+    from voxloop.errors import InputError, IntegrityError
     from voxloop.release.versions import CHAMPION
     from voxloop.settings import get_settings
     from voxloop.speech.waveform import decode_audio
@@ -69,7 +69,13 @@ def ask(task: str, file: Path, *, json: bool = False) -> None:
                 f"{task} has no champion", rule="the champion answers", remedy="approve a version, `voxloop deploy`"
             )
         name = champion.serving_name
-        labels = server.read_parameters(name)["labels"]
+        served = server.read_parameters(name)
+        if served["model_digest"] != champion.model_digest:
+            raise IntegrityError(
+                f"Triton serves {served['model_digest'][:12]} as {name}, the champion is {champion.model_digest[:12]}",
+                remedy="run `voxloop deploy`",
+            )
+        labels = served["labels"]
         probabilities = [float(value) for value in server.answer(name, waveform)]
     answer = Answer(task, champion.number, champion.model_digest, dict(zip(labels, probabilities, strict=True)))
     print(answer.as_json() if json else answer.as_text(), flush=True)

@@ -70,6 +70,19 @@ def choose(
     choice = choose_next(versions, champion)
     for notice in choice.notices:
         print(notice, flush=True)
-    if choice.version is None and champion is not None and not server.is_ready(champion.serving_name):
+    if choice.version is None and champion is not None and is_unfinished(registry, server, champion):
         return champion
     return choice.version
+
+
+def is_unfinished(registry: MlflowRegistry, server: TritonServer, champion: ModelVersion) -> bool:
+    """Return whether the champion is not served, or the promotion that made it so was killed before its end."""
+    from voxloop.release.promotion import names_in_service
+    from voxloop.release.versions import CHALLENGER
+
+    challenger = registry.find_alias(champion.task, CHALLENGER)
+    return (
+        not server.is_ready(champion.serving_name)
+        or (challenger is not None and challenger.number == champion.number)
+        or bool(set(server.staged(champion.task)) - names_in_service(registry, champion.task))
+    )

@@ -38,6 +38,9 @@ def gate(
         ConfigError: There is no such policy, or it is malformed.
         InputError: The folder does not exist, or a bootstrap has no reason.
     """
+    from voxloop.tasks import require_task
+
+    require_task(task)
     if bootstrap and not because.strip():
         raise InputError(
             "--bootstrap without --because",

@@ -12,7 +12,8 @@ from voxloop.errors import InputError
 def ingest(path: Path | None = None, *, out: Path, corpus: str = "world", overrides: Overrides = ()) -> Path:
     """Read a corpus into a dataset: Parquet shards with 16 kHz FLAC inside, and a manifest.
 
-    Unusable files go to quarantine.parquet with the reason and are counted in the manifest.
+    One unusable file stops it. With `--set max_refused_share=0.2` up to that share goes to quarantine.parquet with the
+    reason, counted in the manifest. For example `voxloop ingest --corpus nemo data/raw/nemo --out data/nemo`.
 
     Args:
         path: Folder of the corpus; `world` needs none.

@@ -38,7 +38,9 @@ def track(
     from voxloop.settings import get_settings
     from voxloop.store.atomic import build_folder, write_file
     from voxloop.store.revision import read_code_revision
+    from voxloop.tasks import require_task
 
+    require_task(task)
     settings = get_settings()
     folders = {
         "training": weights,

@@ -212,9 +212,9 @@ def _platform(settings: Settings, clock: Clock, *, keep: bool) -> Iterator[None]
     for entry in settings.home.glob("*"):
         if entry.name not in ("store", "runner.key"):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    clock.say("starting MLflow, Triton and Airflow")
+    up()
     try:
-        clock.say("starting MLflow, Triton and Airflow")
-        up()
         yield
     finally:
         if keep:
@@ -267,6 +267,11 @@ def _require_version(result: RunResult) -> RunResult:
 
 def _run_voxloop(*tokens: str) -> None:
     """Run a `voxloop` command in a process of its own, its output on ours."""
-    done = subprocess.run([sys.executable, "-m", "voxloop", *tokens], env=child_environment(), check=False)
-    if done.returncode:
-        raise VoxloopError(f"voxloop {' '.join(tokens[:2])} ended with exit code {done.returncode}", rule="see above")
+    with subprocess.Popen([sys.executable, "-m", "voxloop", *tokens], env=child_environment()) as process:
+        try:
+            code = process.wait()
+        except BaseException:
+            process.terminate()  # it takes its own children along
+            raise
+    if code:
+        raise VoxloopError(f"voxloop {' '.join(tokens[:2])} ended with exit code {code}", rule="see above")

@@ -56,7 +56,10 @@ def end_groups_below(pid: int, *, grace: float = 5.0) -> None:
     Airflow's tasks are such groups. Ended while the API server still listens, they report that they may be tried
     again; ended after it, they would count as running until their heartbeat is missed.
     """
-    below = {process: os.getpgid(process.pid) for process in family(pid) if process.is_running()}
+    below = {}
+    for process in family(pid):
+        with suppress(ProcessLookupError):  # tasks come and go
+            below[process] = os.getpgid(process.pid)
     own = os.getpgid(pid)
     for group in {group for group in below.values() if group != own}:
         with suppress(ProcessLookupError):

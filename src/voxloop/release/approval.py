@@ -80,6 +80,8 @@ def find_objection(version: ModelVersion, champion: ModelVersion | None) -> str:
     in_service = champion.model_digest if champion else NO_CHAMPION
     if not version.model_digest:
         return "it carries no model digest"
+    if version.was_champion:
+        return "its approval is used up, it was in service before"
     if not version.is_pass:
         return f"its verdict is {version.tags.get(VERDICT, 'missing')}, not PASS"
     if champion is not None and version.number < champion.number:

@@ -153,8 +153,8 @@ def find_judged_against(verdict: Mapping[str, Any]) -> str:
 def write_note(verdict: Mapping[str, Any]) -> str:
     """Return the verdict with its reasons as Markdown: what the approver reads in the MLflow UI."""
     lines = [f"**{verdict['verdict']}** under policy `{(verdict.get('policy') or {}).get('name', '?')}`"]
-    if claim := verdict.get("claim"):
-        lines[0] += f", a claim about {claim}"
+    if claim := verdict.get("claim_text"):
+        lines[0] += f": {claim}"
     if because := (verdict.get("bootstrap") or {}).get("because"):
         lines.append(f"- first champion, without a comparison: {because}")
     lines += [f"- {reason['verdict']}: {reason['text']}" for reason in verdict.get("reasons", [])]

@@ -99,11 +99,11 @@ def serve(registry: Registry, server: Server, version: ModelVersion, *, workplac
     model = registry.download_model(version, workplace / "model")
     golden = read_golden(model)
     try:
-        if server.stage(name, model, version.model_digest) or not server.is_ready(name):
-            server.load(name)
+        server.stage(name, model, version.model_digest)
+        server.load(name)  # always: killed between the two, what is loaded may not be what is staged
         return probe(name, golden, lambda waveform: server.answer(name, waveform))
     except VoxloopError:
-        if name not in _names_in_service(registry, version.task):
+        if name not in names_in_service(registry, version.task):
             server.unload(name)
             server.remove(name)
         raise
@@ -124,13 +124,14 @@ def flip(registry: Registry, version: ModelVersion, champion: ModelVersion | Non
 
 def retire(registry: Registry, server: Server, task: str) -> list[str]:
     """Unload and remove all models of a task but the champion and its fallback; return their names."""
-    retired = sorted(set(server.staged(task)) - _names_in_service(registry, task))
+    retired = sorted(set(server.staged(task)) - names_in_service(registry, task))
     for name in retired:
         server.unload(name)
         server.remove(name)
     return retired
 
 
-def _names_in_service(registry: Registry, task: str) -> set[str]:
+def names_in_service(registry: Registry, task: str) -> set[str]:
+    """Return the Triton names of a task's champion and fallback."""
     versions = (registry.find_alias(task, alias) for alias in (CHAMPION, FALLBACK))
     return {version.serving_name for version in versions if version is not None}

@@ -192,8 +192,3 @@ class AirflowApi:
 
 def _run_path(dag_id: str, run_id: str) -> str:
     return f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}"
-
-
-def _escaped(part: str) -> str:
-    """Return one part of a path: run ids hold colons and plus signs."""
-    return quote(part, safe="")

@@ -5,6 +5,7 @@ Imported by every DAG file, again and again: it loads nothing heavy, and Airflow
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from voxloop.errors import ServiceUnavailableError
 
 TRANSIENT = ServiceUnavailableError.exit_code
+ENDED_FROM_OUTSIDE = (128 + signal.SIGTERM, 128 + signal.SIGKILL)  # as a shell, or our own handler, says it
 GRACE = 10.0  # s a command is given to leave after SIGTERM
 
 
@@ -52,14 +54,14 @@ def run_process(argv: Sequence[str]) -> str:
 def copy_output(process: subprocess.Popen[str]) -> str:
     """Print what a process prints until it ends and return its last line; when interrupted, take it along."""
     last = ""
-    try:
-        with process:
+    with process:  # leaving it waits for the process: so it is ended inside
+        try:
             for line in process.stdout or ():
                 print(line, end="", flush=True)
                 last = line.strip() or last
-    except BaseException:
-        end_process(process)
-        raise
+        except BaseException:
+            end_process(process)
+            raise
     return last
 
 
@@ -77,7 +79,7 @@ def judge_exit(code: int, last: str) -> None:
     """Turn an exit code into what Airflow understands; see `run_command`."""
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-    if code == TRANSIENT or code < 0:
+    if code in (TRANSIENT, *ENDED_FROM_OUTSIDE) or code < 0:
         raise AirflowException(f"exit {code}, worth another try: {last}")
     if code:
         raise AirflowFailException(f"exit {code}, final: {last}")

@@ -124,9 +124,9 @@ def _name_failure(log: StepLog, stopped: RuntimeError, path: Path) -> VoxloopErr
     kind = getattr(errors, name.removeprefix("voxloop.errors."), None)
     if isinstance(kind, type) and issubclass(kind, VoxloopError):
         return kind(f"step {step} failed: {message}")
-    return VoxloopError(
-        f"step {step} failed: {log.error or 'it ended without a message'}", remedy=f"its traceback is in {path}"
-    )
+    if not log.error:  # a step that could not even print a traceback was ended from outside, for its memory perhaps
+        return errors.ServiceUnavailableError(f"step {step} was ended without a message", remedy=f"see {path}")
+    return VoxloopError(f"step {step} failed: {log.error}", remedy=f"its traceback is in {path}")
 
 
 def _read_result(

@@ -5,10 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 RECORD_NAME = "_record.json"
 """The record a step leaves beside its outputs; it describes them and is no part of their digest."""
+
+
+LIBRARIES = (
+    *("espeakng-loader", "great-expectations", "librosa", "lightning", "numpy", "onnx", "onnxruntime", "onnxscript"),
+    *("pandas", "pyarrow", "safetensors", "scipy", "soundfile", "soxr", "torch"),
+)
+"""What the bytes of a step's result may depend on besides our own code."""
 
 
 def digest_bytes(content: bytes) -> str:
@@ -57,3 +65,16 @@ def code_digest() -> str:
     package = Path(__file__).resolve().parents[1]
     sources = {path.relative_to(package).as_posix(): digest_file(path) for path in sorted(package.rglob("*.py"))}
     return digest_json(sources)
+
+
+@lru_cache(maxsize=1)
+def library_versions() -> dict[str, str]:
+    """Return the installed version of each of `LIBRARIES`; empty for one that is not installed."""
+    return {name: _version(name) for name in LIBRARIES}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -33,8 +33,11 @@ from voxloop.store.digests import (
     code_digest,
     digest_json,
     digest_tree,
+    library_versions,
     list_files,
 )
+
+KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -87,16 +90,19 @@ def run_step(
     """
     refuse_occupied(out)
     digests = {name: _digest_input(step, name, path) for name, path in inputs.items()}
-    key = digest_json({"step": step, "inputs": digests, "config": config, "code": code_digest()})
+    made_by = {"code": code_digest(), "libraries": library_versions()}
+    key = digest_json({"step": step, "inputs": digests, "config": config, **made_by})
     store = JobStore(get_settings().store, read_runner_key(get_settings().runner_key_file))
     started = time.monotonic()
     if (kept := store.find(step, key)) is not None:
         with build_folder(out) as folder:
             _copy_contents(kept, folder)
+            verify_result(folder, step, key, store.secret)  # the copy too: a disk may fail while it is made
         print(f"step {step}: reused {key[:12]}", flush=True)
         return out
     with build_folder(out) as folder:
         work(folder)
+        _refuse_changed_inputs(step, inputs, digests)
         record = StepRecord(step, key, digests, config, code_digest(), list_files(folder)).sealed(store.secret)
         write_file(folder / RECORD_NAME, canonical_json(asdict(record)))
         store.keep(record, folder)
@@ -181,13 +187,21 @@ def read_runner_key(path: Path) -> bytes:
     """Return the runner's key, making one of 32 random bytes on first use, readable by its owner alone."""
     if not path.exists():
         write_new_key(path)
-    return path.read_bytes()
+    if len(key := path.read_bytes()) != KEY_BYTES:
+        raise IntegrityError(
+            f"{path} holds {len(key)} bytes",
+            rule=f"the runner's key has {KEY_BYTES}",
+            remedy="remove it: a new one is made, and stored results are computed again",
+        )
+    return key
 
 
 def write_new_key(path: Path) -> None:
     """Write a fresh key unless another process was faster: the first one there stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = write_file(path.with_name(f".{path.name}.{secrets.token_hex(4)}"), secrets.token_bytes(32), mode=0o600)
+    beside = write_file(
+        path.with_name(f".{path.name}.{secrets.token_hex(4)}"), secrets.token_bytes(KEY_BYTES), mode=0o600
+    )
     try:
         path.hardlink_to(beside)
     except FileExistsError:
@@ -206,6 +220,14 @@ def _digest_input(step: str, name: str, path: Path | None) -> str | None:
             remedy="name a file or folder that does",
         )
     return digest_tree(path)
+
+
+def _refuse_changed_inputs(step: str, inputs: Mapping[str, Path | None], digests: Mapping[str, str | None]) -> None:
+    for name, path in inputs.items():
+        if _digest_input(step, name, path) != digests[name]:
+            raise IntegrityError(
+                f"{path} changed while {step} read it", rule="a result belongs to its inputs", remedy="run it again"
+            )
 
 
 def _copy_contents(source: Path, target: Path) -> None:

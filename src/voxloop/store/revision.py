@@ -28,7 +28,8 @@ def read_code_revision(project_root: Path) -> CodeRevision:
     An image holds no `.git`: the commit baked into it (`VOXLOOP_GIT_COMMIT`) is believed. Without either, the
     commit is `unknown`, which counts as dirty.
     """
-    if baked := get_settings().git_commit:
+    baked = get_settings().git_commit
+    if baked and not (project_root / ".git").exists():  # a checkout speaks for itself
         return CodeRevision(baked, dirty=False)
     commit = _git(project_root, "rev-parse", "--verify", "HEAD")
     status = _git(project_root, "status", "--porcelain", "--untracked-files=normal")

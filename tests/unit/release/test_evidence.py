@@ -148,13 +148,13 @@ def test_the_note_tells_the_approver_why() -> None:
     judged = {
         "verdict": "PASS",
         "policy": {"name": "emotion"},
-        "claim": "new speakers",
+        "claim_text": "2 speakers stand behind this claim; it says nothing about new speakers",
         "bootstrap": {"because": "there was none"},
         "reasons": [{"verdict": "PASS", "text": "UAR 0.7"}],
     }
     note = write_note(judged)
     assert note.splitlines() == [
-        "**PASS** under policy `emotion`, a claim about new speakers",
+        "**PASS** under policy `emotion`: 2 speakers stand behind this claim; it says nothing about new speakers",
         "- first champion, without a comparison: there was none",
         "- PASS: UAR 0.7",
     ]

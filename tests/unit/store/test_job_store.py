@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from voxloop.errors import InputError
+from voxloop.errors import InputError, IntegrityError
 from voxloop.settings import Settings
 from voxloop.store.digests import RECORD_NAME
 from voxloop.store.job_store import read_record, read_runner_key, run_step
@@ -203,3 +203,32 @@ job_store.run_step("step", inputs={{"data": Path({str(data)!r})}}, config={{}}, 
     assert only_result(settings).is_dir()
     assert not [path for path in (settings.store / "step").iterdir() if path.name.startswith(".")]
     shutil.rmtree(tmp_path / "outs")
+
+
+def test_an_input_that_changes_meanwhile_keeps_nothing(settings: Settings, data: Path, tmp_path: Path) -> None:
+    def change_while_reading(folder: Path) -> None:
+        (folder / "x").write_text(data.read_text(encoding="utf-8"), encoding="utf-8")
+        data.write_text("other", encoding="utf-8")
+
+    with pytest.raises(IntegrityError, match="changed while step read it"):
+        run(change_while_reading, tmp_path / "a", data)
+    assert not (tmp_path / "a").exists()
+    assert not (settings.store / "step").exists()
+
+
+def test_other_libraries_are_another_result(
+    settings: Settings, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Work()
+    run(work, tmp_path / "a", data)
+    monkeypatch.setattr("voxloop.store.job_store.library_versions", lambda: {"torch": "another"})
+    run(work, tmp_path / "b", data)
+    assert work.done == 2
+
+
+@pytest.mark.parametrize("key", [b"", b"short"])
+def test_a_spoilt_key_seals_nothing(settings: Settings, data: Path, tmp_path: Path, key: bytes) -> None:
+    settings.home.mkdir(parents=True)
+    settings.runner_key_file.write_bytes(key)
+    with pytest.raises(IntegrityError, match="the runner's key has 32"):
+        run(Work(), tmp_path / "a", data)
