@@ -125,6 +125,8 @@ def run_command(tokens: Sequence[str]) -> int:
         return _complain(f"{wrong}; see voxloop {tokens[0] if _is_command(tokens[0]) else ''} --help", 2)
     except VoxloopError as known:
         return _complain(str(known), known.exit_code)
+    except BrokenPipeError:
+        return 128 + signal.SIGPIPE  # whoever read our output has left: nothing to tell, nobody to tell it to
     except OSError as refused:
         return _complain(f"{refused}; the system refused it; give a place that can be read and written", 2)
     except KeyboardInterrupt:

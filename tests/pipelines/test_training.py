@@ -1,6 +1,6 @@
 """The pipeline `training` through kfp.local, with every real job, the real store and a real MLflow server.
 
-Only the sizes are small: a dozen virtual speakers, one epoch, and gate policies that ask for as little or as much as a
+Only the sizes are small: a dozen virtual speakers, five epochs, and gate policies that ask for as little or as much as a
 test needs. All tests share one job store, so each step is computed once.
 """
 
@@ -42,11 +42,11 @@ Train = Callable[..., RunResult]
 
 @pytest.fixture(scope="module")
 def project(clean_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a clean checkout with a small world, one epoch, a policy that anything passes and one that nothing does."""
+    """Return a clean checkout with a small world, few epochs, a policy that anything passes and one that nothing does."""
     copy = tmp_path_factory.mktemp("project") / "voxloop"
     shutil.copytree(clean_checkout, copy)
     shrink(copy / "configs" / "corpora" / "world.yaml", "world.home.speakers=12", "world.utterances_per_speaker=12")
-    shrink(copy / "configs" / "tasks" / "emotion" / "smoke.yaml", "epochs=1")
+    shrink(copy / "configs" / "tasks" / "emotion" / "smoke.yaml", "epochs=5")
     for name, floor in (("easy", 0.0), ("severe", 0.999)):
         (copy / "configs" / "gates" / f"{name}.yaml").write_text(yaml.safe_dump(POLICY | {"floor_uar": floor}))
     git = ["git", "-C", str(copy), "-c", "user.name=test", "-c", "user.email=test@localhost"]

@@ -64,7 +64,7 @@ def test_leaves_the_root_logger_as_it_was(package: Path, tmp_path: Path) -> None
         ("ServiceUnavailableError", ServiceUnavailableError, "step gate failed: the value is bad"),
         ("IntegrityError", IntegrityError, "step gate failed: the value is bad"),
         ("ValueError", VoxloopError, "step gate failed: ValueError: the value is bad"),
-        ("EXIT", VoxloopError, "step gate failed: it ended without a message"),
+        ("EXIT", ServiceUnavailableError, "step gate was ended without a message"),
     ],
 )
 def test_a_failed_step_is_named_and_keeps_its_kind(
