@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from voxloop.adapters.mlflow_rest import find_alias
 from voxloop.config import Overrides, StrictModel, apply_overrides, find_config, load_config
 from voxloop.errors import InputError, RefusedError, ServiceUnavailableError, VoxloopError
 from voxloop.local.down import down
-from voxloop.local.registry_view import approve, collect_rows, find_alias, show_rows
+from voxloop.local.registry_view import approve, collect_rows, show_rows
 from voxloop.local.up import up
+from voxloop.release.versions import CHAMPION
 from voxloop.runners.airflow_api import ENDED, AirflowApi
 from voxloop.runners.result import RunResult
 from voxloop.runners.retraining import run_folder, training_arguments
@@ -183,7 +185,7 @@ class Loop:
         approve(self.settings, self.config.task, version)
         self.clock.say(f"version {version} approved; Airflow's deploy_approved takes it to Triton within a minute")
         end = time.monotonic() + DEPLOY_SECONDS
-        while find_alias(self.settings, self.config.task, "champion") != version:
+        while not self._is_champion(version):
             if time.monotonic() > end:
                 raise ServiceUnavailableError(
                     f"version {version} is not in service {DEPLOY_SECONDS:.0f} s after its approval",
@@ -191,6 +193,10 @@ class Loop:
                 )
             time.sleep(1)
         self.clock.say(f"version {version} is the champion, served by Triton at {self.settings.triton_url}")
+
+    def _is_champion(self, version: int) -> bool:
+        champion = find_alias(self.settings, self.config.task, CHAMPION)
+        return champion is not None and champion.number == version
 
     def _ask(self, result: RunResult) -> None:
         """Ask the served model about one utterance of the test split."""

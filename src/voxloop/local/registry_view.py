@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx
 
+from voxloop.adapters.mlflow_rest import find_alias, list_versions
 from voxloop.errors import ServiceUnavailableError, VoxloopError
-from voxloop.release.versions import APPROVAL, APPROVED, MODEL_DIGEST, serving_name
+from voxloop.release.versions import APPROVAL, APPROVED, CHALLENGER, CHAMPION, FALLBACK, ModelVersion
 from voxloop.settings import Settings
 
 TIMEOUT = 30.0
@@ -48,17 +49,11 @@ def collect_rows(settings: Settings, task: str) -> list[Row]:
     Raises:
         ServiceUnavailableError: MLflow does not answer.
     """
-    found = _get(settings, "api/2.0/mlflow/model-versions/search", filter=f"name='{task}'").json()
-    named = _get(settings, "api/2.0/mlflow/registered-models/get", name=task).json()
-    aliases = named.get("registered_model", {}).get("aliases", [])
-    rows = [_read_row(settings, task, version, aliases) for version in found.get("model_versions", [])]
-    return sorted(rows, key=lambda row: row.version)
-
-
-def find_alias(settings: Settings, task: str, alias: str) -> int | None:
-    """Return the version that carries an alias; None when there is none, or no such model."""
-    answer = _get(settings, "api/2.0/mlflow/registered-models/alias", name=task, alias=alias)
-    return int(answer.json()["model_version"]["version"]) if answer.is_success else None
+    named = {alias: find_alias(settings, task, alias) for alias in (CHAMPION, FALLBACK, CHALLENGER)}
+    return [
+        _read_row(settings, version, [alias for alias, bearer in named.items() if bearer == version])
+        for version in list_versions(settings, task)
+    ]
 
 
 def approve(settings: Settings, task: str, version: int) -> None:
@@ -98,19 +93,17 @@ def _as_cells(row: Row) -> tuple[str, ...]:
     return row.model, str(row.version), called, digest, row.measure, row.difference, row.verdict, served
 
 
-def _read_row(settings: Settings, task: str, version: dict[str, Any], aliases: list[dict[str, str]]) -> Row:
-    tags = {tag["key"]: tag["value"] for tag in version.get("tags", [])}
-    digest = tags.get(MODEL_DIGEST, "")
-    judgement = _get(settings, "get-artifact", path="verdict/verdict.json", run_uuid=version["run_id"]).json()
+def _read_row(settings: Settings, version: ModelVersion, aliases: list[str]) -> Row:
+    judgement = _get(settings, "get-artifact", path="verdict/verdict.json", run_uuid=version.run_id).json()
     return Row(
-        model=task,
-        version=int(version["version"]),
-        digest=digest,
-        aliases=tuple(sorted(item["alias"] for item in aliases if item["version"] == version["version"])),
+        model=version.task,
+        version=version.number,
+        digest=version.model_digest,
+        aliases=tuple(aliases),
         measure=_show_interval(judgement["intervals"]["challenger"]),
         difference=_show_interval(judgement["interval"], sign="+") if judgement["champion"] else "the first",
         verdict=str(judgement["verdict"]),
-        is_served=is_served(settings, serving_name(task, digest)),
+        is_served=is_served(settings, version.serving_name),
     )
 
 
