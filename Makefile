@@ -44,7 +44,7 @@ test-all: setup ## The slow tests too, counting checks at a tenth of their figur
 	VOXLOOP_TRIALS=0.1 $(BIN)/pytest $(PARALLEL) $(if $(ONLY),-m '$(ONLY)')
 
 soak: setup ## Everything, counting checks at their whole figure
-	VOXLOOP_TRIALS=1 $(BIN)/pytest
+	VOXLOOP_TRIALS=1 $(BIN)/pytest --timeout 7200
 
 check: setup ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
