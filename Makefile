@@ -6,9 +6,10 @@ TRITON_VENV := .venv-triton
 BIN := $(VENV)/bin
 # uv does not read pip's variable; a machine that tells pip where wheels lie tells uv the same.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
-# Nor does uv read pip's certificate: where one is set for pip, in its variable or its file, uv is given the same.
-UV = cert="$${SSL_CERT_FILE:-$${PIP_CERT:-$$($(BIN)/python -m pip config get global.cert 2>/dev/null)}}"; \
-	if [ -n "$$cert" ]; then export SSL_CERT_FILE="$$cert"; fi; $(BIN)/uv
+# Nor does uv read pip's certificate.
+ifdef PIP_CERT
+export SSL_CERT_FILE ?= $(PIP_CERT)
+endif
 # DEMO arguments: `make demo CORPUS=nemo DATA=path/to/nemo KEEP=1`
 CORPUS ?= world
 DATA ?=
@@ -29,12 +30,12 @@ setup: $(VENV)/.ready $(TRITON_VENV)/.ready ## Make both environments (voxloop's
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 $(TRITON_VENV)/.ready: constraints-triton.txt $(VENV)/.ready
 	$(PYTHON) -m venv $(TRITON_VENV)
-	@$(UV) pip install --quiet --python $(TRITON_VENV)/bin/python --requirement constraints-triton.txt
+	$(BIN)/uv pip install --quiet --python $(TRITON_VENV)/bin/python --requirement constraints-triton.txt
 	touch $@
 
 demo: setup ## Two nights of the whole loop: train, gate, approve, serve (CORPUS=nemo DATA=path, KEEP=1)
