@@ -1,4 +1,4 @@
-"""Features: prosody per utterance and speaker, the offline source of the feature store."""
+"""Features: prosody, words and emotion history, the offline source of the feature store."""
 
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output

@@ -10,7 +10,7 @@ from components import images
 def track(
     weights: Input[Artifact],
     model: Input[Model],
-    report: Input[Artifact],
+    acceptance: Input[Artifact],
     evaluation: Input[Artifact],
     verdict: Input[Artifact],
     out: Output[Artifact],
@@ -24,7 +24,7 @@ def track(
     job.track(
         Path(weights.path),
         Path(model.path),
-        Path(report.path),
+        Path(acceptance.path),
         Path(evaluation.path),
         Path(verdict.path),
         Path(out.path),

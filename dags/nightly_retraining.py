@@ -53,6 +53,7 @@ NULLABLE_TEXT, NULLABLE_LIST = ["null", "string"], ["null", "array"]
         "corpus_path": Param(None, type=NULLABLE_TEXT, description="folder of the corpus"),
         "corpus_overrides": Param(None, type=NULLABLE_LIST, description="a.b=c changes to the corpus"),
         "overrides": Param(None, type=NULLABLE_LIST, description="a.b=c changes to the task's configuration"),
+        "poison_policy": Param(None, type=NULLABLE_TEXT, description="configs/poison/<poison_policy>.yaml"),
         "policy": Param(None, type=NULLABLE_TEXT, description="configs/gates/<policy>.yaml"),
         "bootstrap": Param(None, type=["null", "boolean"], description="allow a first champion"),
         "because": Param(None, type=NULLABLE_TEXT, description="why a first champion is right"),

@@ -1,29 +1,36 @@
 """The training pipeline: from a corpus to a registered challenger, one task family a run.
 
 1.  ingest          the corpus becomes shards and a manifest
-2.  validate        the data report says PASS, FAIL or CANNOT_TELL; only PASS goes on
-3.  features        prosody per utterance and speaker, the offline source of the feature store
-4.  train           weights from the training split
-5.  export          the ONNX graph that will be served
-6.  fetch champion  the model in service now
-7.  evaluate        both of them on the same test split
-8.  gate            the policy says PASS, FAIL or CANNOT_TELL
-9.  track           one MLflow run with all of it, whatever the verdict
-10. register        only on PASS: a model version, alias `challenger`
+2.  fetch champion  the model in service now, and what its data looked like
+3.  validate        are the rows sound, and like those accepted last?
+4.  leakage         is anything the model is tested on among what it learns from?
+5.  poison          do labels look flipped, or recordings foreign?
+6.  accept          the three together: PASS, FAIL or CANNOT_TELL; only PASS goes on
+7.  features        prosody, words and history, the offline source of the feature store
+8.  train           weights from the training split
+9.  export          the ONNX graph that will be served
+10. evaluate        challenger and champion on the same test split
+11. gate            the policy says PASS, FAIL or CANNOT_TELL
+12. track           one MLflow run with all of it, whatever the verdict
+13. register        only on PASS: a model version, alias `challenger`
 
-    ingest ─► validate ─► PASS? ─┬► features
-                                 ├► train ─► export ─┬► evaluate ─► gate ─► track ─► PASS? ─► register
-                                 └► fetch champion ──┘
+    fetch champion ─┐
+    ingest ─┬► validate ─┐
+            ├► leakage ──┼► accept ─► PASS? ─┬► features
+            └► poison ───┘                   └► train ─► export ─► evaluate ─► gate ─► track ─► PASS? ─► register
 """
 
 from kfp import dsl
 
+from components.accept import accept
 from components.evaluate import evaluate
 from components.export import export
 from components.features import features
 from components.fetch_champion import fetch_champion
 from components.gate import gate
 from components.ingest import ingest
+from components.leakage import leakage
+from components.poison import poison
 from components.register import register
 from components.track import track
 from components.train import train
@@ -39,6 +46,7 @@ def training(
     corpus_path: str,
     corpus_overrides: list[str],
     overrides: list[str],
+    poison_policy: str,
     policy: str,
     bootstrap: bool,
     because: str,
@@ -52,17 +60,32 @@ def training(
         corpus_path: Folder of the corpus; empty for one that needs none.
         corpus_overrides: `a.b=c` changes to the corpus configuration.
         overrides: `a.b=c` changes to the task configuration.
+        poison_policy: What the data are audited by, `configs/poison/<poison_policy>.yaml`; empty for the task's own.
         policy: The gate's policy, `configs/gates/<policy>.yaml`.
         bootstrap: Allow a first champion where there is none to compare with.
         because: Why that is right, in words; it stands on the verdict.
     """
     data = step("Ingest the corpus", ingest(corpus=corpus, path=corpus_path, overrides=corpus_overrides)).outputs["out"]
-    checked = step("Validate the data", validate(dataset=data, task=task, overrides=[])).outputs
-    with dsl.If(checked["Output"] == "PASS", name="data-pass"):
+    champion = step("Fetch the champion", fetch_champion(task=task)).outputs["out"]
+    sound = step("Validate the data", validate(dataset=data, previous=champion, task=task, overrides=[])).outputs
+    apart = step("Look for leaks", leakage(dataset=data, task=task, overrides=[])).outputs
+    clean = step("Look for poison", poison(dataset=data, task=task, policy=poison_policy, overrides=[])).outputs
+    accepted = step(
+        "Accept the data",
+        accept(
+            dataset=data,
+            report=sound["out"],
+            leakage=apart["out"],
+            poison=clean["out"],
+            champion=champion,
+            task=task,
+            poison_policy=poison_policy,
+        ),
+    ).outputs
+    with dsl.If(accepted["Output"] == "PASS", name="data-pass"):
         step("Compute features", features(dataset=data, overrides=[]))
         weights = step("Train", train(dataset=data, task=task, config=config, overrides=overrides)).outputs["out"]
         model = step("Export to ONNX", export(weights=weights, overrides=[])).outputs["out"]
-        champion = step("Fetch the champion", fetch_champion(task=task)).outputs["out"]
         evaluation = step(
             "Evaluate both", evaluate(model=model, dataset=data, champion=champion, task=task, overrides=[])
         ).outputs["out"]
@@ -75,7 +98,7 @@ def training(
             track(
                 weights=weights,
                 model=model,
-                report=checked["out"],
+                acceptance=accepted["out"],
                 evaluation=evaluation,
                 verdict=judged["out"],
                 task=task,

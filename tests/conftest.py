@@ -85,6 +85,15 @@ def clean_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
+@pytest.fixture(scope="session")
+def fault_seed() -> int:
+    """Return the seed of planted faults: drawn from the commit, so that nothing can be fitted to one seed."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    seed = int(commit.stdout[:8], 16)
+    print(f"fault seed {seed}")
+    return seed
+
+
 @contextmanager
 def running_mlflow(settings: Settings) -> Iterator[None]:
     """Run the real MLflow server of these settings until the block ends."""

@@ -21,11 +21,12 @@ STEPS = Group("Steps: pure, reused from the job store", sort_key=1)
 ACTS = Group("Acts: always run, safe to run twice", sort_key=2)
 PLATFORM = Group("The platform on this machine", sort_key=3)
 EXPERIMENTS = Group("Pipelines", sort_key=4)
+DATA = Group("The data: look, freeze, erase, tidy", sort_key=5)
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command's name, where its function is, its line in the overview and its group there."""
+    """A command's name (two words for one of a family), where its function is, its line in the overview, its group."""
 
     name: str
     function: str
@@ -41,7 +42,11 @@ COMMANDS = (
         "Check a dataset by its Great Expectations suite.",
         STEPS,
     ),
-    Command("features", "voxloop.jobs.features:features", "Compute prosody features for Feast.", STEPS),
+    Command("leakage", "voxloop.jobs.leakage:leakage", "Look for test material among the training data.", STEPS),
+    Command("poison", "voxloop.jobs.poison:poison", "Look for flipped labels and outliers.", STEPS),
+    Command(
+        "features", "voxloop.jobs.features:features", "Compute prosody, words and emotion history for Feast.", STEPS
+    ),
     Command("train", "voxloop.jobs.train:train", "Train a model of one family.", STEPS),
     Command("export", "voxloop.jobs.export:export", "Write trained weights as ONNX, checked against torch.", STEPS),
     Command("evaluate", "voxloop.jobs.evaluate:evaluate", "Score challenger and champion on the same data.", STEPS),
@@ -51,6 +56,7 @@ COMMANDS = (
         "Copy the champion out of the registry.",
         ACTS,
     ),
+    Command("accept", "voxloop.jobs.accept:accept", "Take the three verdicts on a dataset together.", ACTS),
     Command("gate", "voxloop.jobs.gate:gate", "Judge an evaluation: PASS, FAIL or CANNOT_TELL.", ACTS),
     Command("track", "voxloop.jobs.track:track", "Log one training, with its evidence, to MLflow.", ACTS),
     Command("register", "voxloop.jobs.register:register", "Make a PASS a model version, alias challenger.", ACTS),
@@ -82,7 +88,25 @@ COMMANDS = (
         "Two nights of the whole loop, from speech to a served model.",
         PLATFORM,
     ),
+    Command("corpora", "voxloop.jobs.corpora:corpora", "List the corpora: tasks, licence, layout.", DATA),
+    Command(
+        "data diff", "voxloop.runners.data_diff:data_diff", "Say what changed between two revisions of data.", DATA
+    ),
+    Command("evalset cut", "voxloop.jobs.evalset:cut", "Freeze an evaluation set out of new data.", DATA),
+    Command("evalset list", "voxloop.jobs.evalset:list_sets", "List the frozen evaluation sets.", DATA),
+    Command("evalset verify", "voxloop.jobs.evalset:verify", "Check every byte of the frozen sets.", DATA),
+    Command(
+        "features-publish", "voxloop.jobs.publish:publish", "Give features to the store, offline and online.", DATA
+    ),
+    Command("erase", "voxloop.jobs.erase:erase", "Erase a speaker from all data, features and stores.", DATA),
+    Command("gc", "voxloop.jobs.gc:gc", "Free what no model and no retraining needs.", DATA),
 )
+
+FAMILIES = {
+    "data": "What is in a dataset, and what changed.",
+    "evalset": "Frozen evaluation sets: added, never changed.",
+}
+"""Line of each family of commands in the overview."""
 
 
 def build_app(asked: str = "") -> App:
@@ -101,9 +125,14 @@ def build_app(asked: str = "") -> App:
         print_error=False,
         result_action="return_value",
     )
+    families = {name: App(name=name, help=line, group=DATA) for name, line in FAMILIES.items()}
+    for family in families.values():
+        app.command(family)
     for command in COMMANDS:
+        group_of, _, name = command.name.rpartition(" ")
         line = None if command.name == asked else command.line
-        app.command(command.function, name=command.name, help=line, group=command.group)
+        group = None if group_of else command.group
+        families.get(group_of, app).command(command.function, name=name, help=line, group=group)
     return app
 
 
@@ -118,11 +147,12 @@ def run_command(tokens: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
         tokens, overrides = take_overrides(tokens)
-        function, bound, _ = build_app(tokens[0] if tokens else "").parse_args(tokens)
+        asked = find_command(tokens)
+        function, bound, _ = build_app(asked).parse_args(tokens)
         apply_settings(function, bound, overrides)
         answer = function(*bound.args, **bound.kwargs)
     except CycloptsError as wrong:
-        return _complain(f"{wrong}; see voxloop {tokens[0] if _is_command(tokens[0]) else ''} --help", 2)
+        return _complain(f"{wrong}; see voxloop {find_command(tokens)} --help", 2)
     except VoxloopError as known:
         return _complain(str(known), known.exit_code)
     except BrokenPipeError:
@@ -172,8 +202,10 @@ def apply_settings(function: Callable[..., object], bound: inspect.BoundArgument
     apply_overrides(ours)
 
 
-def _is_command(word: str) -> bool:
-    return any(command.name == word for command in COMMANDS)
+def find_command(tokens: Sequence[str]) -> str:
+    """Return the name of the command that `tokens` begin with: one word, two for a family's; empty for neither."""
+    names = {command.name for command in COMMANDS} | FAMILIES.keys()
+    return next((name for name in (" ".join(tokens[:2]), " ".join(tokens[:1])) if name in names), "")
 
 
 def _complain(message: str, exit_code: int) -> int:

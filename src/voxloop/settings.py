@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from voxloop.errors import ConfigError
@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     runner: Literal["local", "kubeflow"] = "local"
     kubeflow_host: str = ""
     triton_venv: Path | None = Field(default=None, description="Triton's environment; <project_root>/.venv-triton")
+    online_store: Literal["sqlite", "redis"] = "sqlite"
+    redis_address: str = Field(default="127.0.0.1:6379", pattern=r"^[A-Za-z0-9.-]+:[0-9]{1,5}$")
+    redis_tls: bool = False
+    redis_ca_file: Path | None = Field(default=None, description="who signed the server's certificate; the system's")
+    # Excluded: a dump of the settings goes to logs and command lines. A child process inherits the variable.
+    redis_password: SecretStr | None = Field(default=None, exclude=True)
     trials: float = Field(
         default=0.01,
         gt=0,
@@ -74,10 +80,28 @@ class Settings(BaseSettings):
             raise ValueError("the platform on one machine has no sign-in yet and listens on loopback alone")
         return host
 
+    @model_validator(mode="after")
+    def _guarded_redis(self) -> Self:
+        host = self.redis_address.rpartition(":")[0]
+        here = host == "localhost" or (host[-1].isdigit() and ip_address(host).is_loopback)
+        if self.online_store == "redis" and not here and not (self.redis_tls and self.redis_password):
+            raise ValueError("a Redis on another machine is spoken to with redis_tls and VOXLOOP_REDIS_PASSWORD alone")
+        return self
+
     @property
     def store(self) -> Path:
         """Folder of the job store."""
         return self.home / "store"
+
+    @property
+    def evaluation_sets(self) -> Path:
+        """Folder of the frozen evaluation sets, `<task>/<domain>-<date>` below it."""
+        return self.home / "evaluation_sets"
+
+    @property
+    def tombstones_file(self) -> Path:
+        """File of the salted hashes of erased speakers."""
+        return self.home / "tombstones.json"
 
     @property
     def runner_key_file(self) -> Path:
@@ -142,6 +166,12 @@ def replace_settings(values: Mapping[str, object]) -> Settings:
     Raises:
         ConfigError: A value its field refuses.
     """
+    if "redis_password" in values:
+        raise ConfigError(
+            "redis_password is not set this way",
+            rule="a command line is read by everyone on the machine",
+            remedy="put it into the variable VOXLOOP_REDIS_PASSWORD",
+        )
     changed = _build(values)
     os.environ.update(changed.environment())  # the one writer: children inherit what was set
     get_settings.cache_clear()
@@ -165,6 +195,5 @@ def _build(values: Mapping[str, object]) -> Settings:
         first = invalid.errors()[0]
         variable = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"the setting {key} ({variable}) holds {first['input']!r}", rule=first["msg"], remedy="give another value"
-        ) from None
+        told = f"the setting {key} ({variable}) holds {first['input']!r}" if key else "two settings do not fit together"
+        raise ConfigError(told, rule=first["msg"], remedy="give another value") from None

@@ -53,7 +53,7 @@ def test_every_argument_reaches_the_parameter_of_its_name(name: str, monkeypatch
     assert noted == expected
 
 
-@pytest.mark.parametrize("name", ["validate", "gate"])
+@pytest.mark.parametrize("name", ["validate", "leakage", "poison", "accept", "gate"])
 @pytest.mark.parametrize("verdict", ["PASS", "FAIL", "CANNOT_TELL"])
 def test_a_verdict_comes_out_as_one_plain_string(name: str, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """kfp.local and Kubeflow both branch on it; a `StrEnum` would reach them as its own class."""

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = sorted(path.stem for path in (ROOT / "components").glob("*.py") if path.stem not in {"__init__", "images"})
 ARGUMENTS = sorted((ROOT / "configs" / "pipelines").glob("*/*.yaml"))
 # A pipeline names its gate policy; it cannot soften one.
-LEFT_OUT = {"gate": {"overrides"}}
+LEFT_OUT = {"gate": {"overrides"}, "leakage": {"sets"}}
 
 
 def find_job(name: str) -> Any:
@@ -43,7 +43,7 @@ def test_a_component_has_its_jobs_types(name: str) -> None:
     job = get_type_hints(find_job(name))
     plain = {str: (str, Path | None), bool: (bool,), list[str]: (tuple[str, ...],)}
     for key, parameter in component.parameters.items():
-        assert job[key] in plain.get(parameter.annotation, (Path,)), key
+        assert job[key] in plain.get(parameter.annotation, (Path, Path | None)), key
     assert (component.return_annotation is str) == (job["return"] is str)
 
 
@@ -64,6 +64,7 @@ def test_what_a_file_of_arguments_names_is_there(path: Path) -> None:
     arguments = read_arguments(path.parent.name, path.stem)
     find_config("tasks", arguments["task"], arguments["config"])
     find_config("corpora", arguments["corpus"])
+    find_config("poison", arguments["poison_policy"] or arguments["task"])
     find_config("gates", arguments["policy"])
 
 
@@ -82,14 +83,17 @@ def test_no_compiled_step_installs_anything_and_all_run_the_image_of_this_versio
         assert not any("pip install" in " ".join(executor["container"]["command"]) for executor in executors)
 
 
-def test_registering_stands_behind_both_verdicts(tmp_path: Path) -> None:
+def test_registering_stands_behind_every_verdict(tmp_path: Path) -> None:
+    from voxloop.runners.kfp_local import DATA_JUDGES
     from voxloop.runners.kfp_package import Branch, read_package, read_steps
 
     (package,) = compile_pipelines(tmp_path)
     steps = read_steps(read_package(package), tmp_path)
-    data, model = Branch("validate", "Output", "PASS"), Branch("gate", "Output", "PASS")
+    data, model = Branch("accept", "Output", "PASS"), Branch("gate", "Output", "PASS")
+    assert steps["train"].branches == (data,)
     assert steps["register"].branches == (data, model)
-    assert {name for name, step in steps.items() if step.branches == ()} == {"ingest", "validate"}
+    before = {"ingest", "fetch-champion", "accept", *DATA_JUDGES}
+    assert {name for name, step in steps.items() if step.branches == ()} == before
     assert {name for name, step in steps.items() if model in step.branches} == {"register"}
 
 

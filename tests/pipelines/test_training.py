@@ -24,8 +24,8 @@ from voxloop.runners.result import RunResult
 from voxloop.runners.run import run
 from voxloop.settings import Settings, child_environment, get_settings
 
-STEPS = {"ingest", "validate", "features", "train", "export", "evaluate"}
-ACTS = {"fetch-champion", "gate", "track"}
+STEPS = {"ingest", "validate", "leakage", "poison", "features", "train", "export", "evaluate"}
+ACTS = {"fetch-champion", "accept", "gate", "track"}
 POLICY = {
     "version": 1,
     "claim": "new speakers",
@@ -213,8 +213,9 @@ def test_dvc_has_nothing_to_do_the_second_time(
     copy = tmp_path / "voxloop"
     shutil.copytree(project, copy)
     first = call(platform, copy, "dvc", "repro", cwd=copy)
-    # The pipeline compared with what the registry had, this lineage with nothing: another evaluation.
-    assert set(re.findall(r"step (\w+): reused", first)) >= STEPS - {"evaluate"}
+    # The pipeline compared the model with what the registry had,
+    # and the data with those accepted last, this lineage with nothing: other reports.
+    assert set(re.findall(r"step (\w+): reused", first)) >= STEPS - {"evaluate", "validate"}
     assert "up to date" in call(platform, copy, "dvc", "repro", cwd=copy)
     evaluation = json.loads((copy / "data" / "evaluation" / "evaluation.json").read_text())
     assert evaluation["champion"] is None

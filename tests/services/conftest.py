@@ -56,6 +56,8 @@ FAMILIES = [
     "dirty",
     "cut",
     "bytes",
+    "bad-data",
+    "looked",
 ]
 
 

@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from safetensors.numpy import save_file
 
+from voxloop.data.acceptance import Acceptance
+from voxloop.settings import get_settings
 from voxloop.store.digests import digest_tree
+from voxloop.store.job_store import read_runner_key
+from voxloop.verdict import Verdict
 
 LABELS = ("anger", "neutral", "sadness")
 
@@ -24,7 +28,7 @@ LABELS = ("anger", "neutral", "sadness")
 class PipelineFolders:
     weights: Path
     model: Path
-    report: Path
+    data: Path
     evaluation: Path
     verdict: Path
 
@@ -100,19 +104,21 @@ def write_folders(
     golden_shift: float = 0.0,
 ) -> PipelineFolders:
     """Write everything one run of the pipeline hands to `track` and `register`."""
-    folders = PipelineFolders(*(root / name for name in ("weights", "model", "report", "evaluation", "verdict")))
-    for folder in (folders.weights, folders.report / "data_docs", folders.evaluation, folders.verdict):
+    names = ("weights", "model", "data", "evaluation", "verdict")
+    folders = PipelineFolders(*(root / name for name in names))
+    for folder in (folders.weights, folders.data / "data_report" / "data_docs", folders.evaluation, folders.verdict):
         folder.mkdir(parents=True)
     write_model(folders.model, task=task, gain=gain, golden_shift=golden_shift)
     training = {
         "config": {"optimiser": {"lr": 0.001}, "layers": [8, 8], "gain": gain},
         "history": [{"epoch": 0, "train_loss": 1.5, "dev_uar": 0.3}, {"epoch": 1, "train_loss": 1.25, "dev_uar": 0.5}],
         "seed": 1,
+        "dataset_digest": "d" * 64,
     }
     (folders.weights / "training.json").write_text(json.dumps(training))
     (folders.weights / "curves.png").write_bytes(b"\x89PNG picture of curves")
-    (folders.report / "report.json").write_text(json.dumps({"verdict": "PASS"}))
-    (folders.report / "data_docs" / "index.html").write_text("<html></html>")
+    write_acceptance(folders.data, task)
+    (folders.data / "data_report" / "data_docs" / "index.html").write_text("<html></html>")
     model_digest = digest_tree(folders.model)
     evaluation = {
         "task": task,
@@ -135,6 +141,19 @@ def write_folders(
     }
     (folders.verdict / "verdict.json").write_text(json.dumps(judged))
     return folders
+
+
+def write_acceptance(folder: Path, task: str, verdict: str = "PASS", dataset_digest: str = "d" * 64) -> None:
+    """Write `acceptance.json`, sealed by the runner of the current settings."""
+    accepted = Acceptance(
+        task=task,
+        poison_policy=task,
+        verdict=Verdict(verdict),
+        dataset_digest=dataset_digest,
+        said={"validate": Verdict(verdict)},
+        doubts=(),
+    )
+    accepted.sealed(read_runner_key(get_settings().runner_key_file)).write(folder)
 
 
 def make_repository(root: Path, project: Path) -> Path:

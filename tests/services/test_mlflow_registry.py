@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from tests.services.pipeline_folders import PipelineFolders, write_folders
+from tests.services.pipeline_folders import PipelineFolders, write_acceptance, write_folders
 from voxloop.adapters.mlflow import connect
 from voxloop.adapters.mlflow_registry import MlflowRegistry
 from voxloop.adapters.mlflow_runs import create_run, find_or_create_experiment
@@ -21,14 +21,15 @@ from voxloop.release.evidence import read_evidence
 from voxloop.release.versions import CHALLENGER, CHAMPION, MODEL_DIGEST
 from voxloop.settings import Settings
 from voxloop.store.digests import digest_tree
+from voxloop.store.job_store import read_runner_key
 from voxloop.store.revision import read_code_revision
 
-KEPT = ("training", "model", "evaluation", "verdict", "data_report")
+KEPT = ("training", "model", "evaluation", "verdict", "data", "data/data_report")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
 
 
 def do_track(folders: PipelineFolders, out: Path, task: str) -> str:
-    track(folders.weights, folders.model, folders.report, folders.evaluation, folders.verdict, out, task=task)
+    track(folders.weights, folders.model, folders.data, folders.evaluation, folders.verdict, out, task=task)
     return str(read(out / "run.json")["run_id"])
 
 
@@ -68,15 +69,23 @@ def test_a_run_holds_everything_and_is_never_doubled(registry_home: Settings, tm
         "model/model.onnx",
         "evaluation/confusion.png",
         "verdict/verdict.json",
-        "data_report/data_docs",
+        "data/acceptance.json",
+        "data/data_report/data_docs",
     } <= kept
+    page = f"#/experiments/{run.info.experiment_id}/runs/{first}/artifacts/data/data_report/data_docs/index.html"
+    assert f"[data docs]({page})" in run.data.tags["mlflow.note.content"]
 
 
 def test_a_run_that_was_cut_short_is_completed(registry_home: Settings, tmp_path: Path) -> None:
     folders = write_folders(tmp_path / "made", task="cut")
     kept = {"training": folders.weights} | {name: getattr(folders, name) for name in ("model", "evaluation", "verdict")}
-    kept["data_report"] = folders.report
-    evidence = read_evidence("cut", kept, read_code_revision(registry_home.project_root))
+    kept["data"] = folders.data
+    evidence = read_evidence(
+        "cut",
+        kept,
+        read_code_revision(registry_home.project_root),
+        read_runner_key(registry_home.runner_key_file),
+    )
     client = connect(registry_home)
     half = create_run(client, find_or_create_experiment(client, "cut"), evidence)
     client.log_artifacts(half.info.run_id, str(folders.model), "model")
@@ -112,6 +121,29 @@ def test_only_a_pass_is_registered(registry_home: Settings, tmp_path: Path, verd
         do_register(folders, tmp_path / "run", tmp_path / "out", "judged")
     assert not (tmp_path / "out").exists()
     assert MlflowRegistry(registry_home).list_versions("judged") == []
+
+
+@pytest.mark.parametrize("verdict", ["FAIL", "CANNOT_TELL"])
+def test_data_that_were_not_found_good_register_nothing(registry_home: Settings, tmp_path: Path, verdict: str) -> None:
+    folders = write_folders(tmp_path / "made", task="bad-data")
+    write_acceptance(folders.data, "bad-data", verdict)
+    do_track(folders, tmp_path / "run", "bad-data")
+    with pytest.raises(RefusedError, match="validate, leakage and poison all say PASS"):
+        do_register(folders, tmp_path / "run", tmp_path / "out", "bad-data")
+    assert MlflowRegistry(registry_home).list_versions("bad-data") == []
+
+
+def test_the_champion_comes_with_what_its_data_looked_like(registry_home: Settings, tmp_path: Path) -> None:
+    folders = write_folders(tmp_path / "made", task="looked")
+    (folders.data / "data_report" / "profile.json").write_text('{"rows": 3}')
+    (folders.data / "data_report" / "report.json").write_text('{"verdict": "PASS"}')
+    do_track(folders, tmp_path / "run", "looked")
+    do_register(folders, tmp_path / "run", tmp_path / "out", "looked")
+    (version,) = MlflowRegistry(registry_home).list_versions("looked")
+    MlflowRegistry(registry_home).set_alias(version, CHAMPION)
+    MlflowRegistry(registry_home).download_report(version, tmp_path / "data_report")
+    assert {path.name for path in (tmp_path / "data_report").iterdir()} == {"report.json", "profile.json"}
+    assert read(tmp_path / "data_report" / "profile.json") == {"rows": 3}
 
 
 def test_a_dirty_tree_may_track_and_not_register(registry_home: Settings, tmp_path: Path) -> None:

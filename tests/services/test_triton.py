@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
 def do_register(root: Path, *, approve: str | None = "approved", **changes: Any) -> PipelineFolders:
     folders = write_folders(root / "made", **changes)
     task = changes["task"]
-    track(folders.weights, folders.model, folders.report, folders.evaluation, folders.verdict, root / "run", task=task)
+    track(folders.weights, folders.model, folders.data, folders.evaluation, folders.verdict, root / "run", task=task)
     register(root / "run", folders.model, folders.evaluation, folders.verdict, root / "version", task=task)
     number = json.loads((root / "version" / "version.json").read_text())["version"]
     if approve is not None:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from voxloop.cli import COMMANDS, run_command, take_overrides
+from voxloop.cli import COMMANDS, FAMILIES, run_command, take_overrides
 from voxloop.errors import ConfigError
 from voxloop.settings import Settings, get_settings
 
@@ -13,7 +13,7 @@ from voxloop.settings import Settings, get_settings
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_explains_itself(command: object, capsys: pytest.CaptureFixture[str]) -> None:
     name = command.name  # type: ignore[attr-defined]
-    assert run_command([name, "--help"]) == 0
+    assert run_command([*name.split(), "--help"]) == 0
     assert f"Usage: voxloop {name}" in capsys.readouterr().out
 
 
@@ -64,3 +64,17 @@ def test_a_missing_input_is_one_line_and_exit_code_2(
     assert message.startswith("voxloop: ")
     assert "no-such" in message
     assert "\n" not in message
+
+
+def test_a_wrong_option_of_a_family_points_to_its_own_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["evalset", "cut", "--domian", "x"]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.endswith("see voxloop evalset cut --help")
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_family_lists_its_commands(family: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command([family]) == 0
+    inside = [command.name.split()[1] for command in COMMANDS if command.name.startswith(f"{family} ")]
+    assert inside
+    assert all(name in capsys.readouterr().out for name in inside[:1])

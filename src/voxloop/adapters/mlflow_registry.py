@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from voxloop.adapters import mlflow_rest
 from voxloop.adapters.mlflow import connect, read_status, translated
+from voxloop.data.acceptance import KEPT_AS
 from voxloop.errors import IntegrityError, RefusedError
 from voxloop.release.versions import CHALLENGER, CHAMPION, ModelVersion
 from voxloop.store.digests import digest_tree
@@ -105,6 +106,21 @@ class MlflowRegistry:
         if Path(got) != out:
             Path(got).rename(out)
         return require_digest(out, version)
+
+    def download_report(self, version: ModelVersion, out: Path) -> None:
+        """Write the JSON files of the data report behind a version to `out`; nothing where its run has none."""
+        from mlflow.artifacts import download_artifacts
+
+        out.mkdir(parents=True, exist_ok=True)
+        with translated(self.settings):
+            for file in self.client.list_artifacts(version.run_id, f"data/{KEPT_AS['validate']}"):
+                if file.path.endswith(".json"):
+                    download_artifacts(
+                        run_id=version.run_id,
+                        artifact_path=file.path,
+                        dst_path=str(out),
+                        tracking_uri=self.settings.mlflow_url,
+                    )
 
     def set_alias(self, version: ModelVersion, alias: str) -> None:
         """Move `alias` to `version`."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from voxloop.release.evidence import Evidence
+from voxloop.release.evidence import PAGES, Evidence
+from voxloop.release.versions import EVIDENCE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-EVIDENCE = "voxloop.evidence"
+NOTE = "mlflow.note.content"
 # Limits of one `log_batch` call of the tracking server.
 METRICS_A_BATCH, PARAMETERS_A_BATCH = 1000, 100
 Item = TypeVar("Item")
@@ -26,6 +27,7 @@ def record_run(client: MlflowClient, evidence: Evidence) -> str:
     experiment_id = find_or_create_experiment(client, evidence.task)
     run = find_run(client, experiment_id, evidence.digest) or create_run(client, experiment_id, evidence)
     if run.info.status != "FINISHED":
+        client.set_tag(run.info.run_id, NOTE, f"{evidence.note}\n\n{link_pages(run)}")
         write_values(client, run, evidence)
         for name, folder in evidence.folders.items():
             client.log_artifacts(run.info.run_id, str(folder), name)
@@ -61,7 +63,6 @@ def create_run(client: MlflowClient, experiment_id: str, evidence: Evidence) -> 
     """Create the run with its tags; of two created at once the older one is kept and returned."""
     tags = {
         **evidence.tags,
-        "mlflow.note.content": evidence.note,
         "mlflow.source.git.commit": evidence.revision.commit,
         "mlflow.source.type": "JOB",
         "mlflow.source.name": "voxloop track",
@@ -71,6 +72,12 @@ def create_run(client: MlflowClient, experiment_id: str, evidence: Evidence) -> 
     if kept.info.run_id != made.info.run_id:
         client.delete_run(made.info.run_id)
     return kept
+
+
+def link_pages(run: Run) -> str:
+    """Return Markdown links to the artifacts a person reads first, as the UI of this server addresses them."""
+    place = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
+    return "Read: " + ", ".join(f"[{name}]({place}/{path})" for name, path in PAGES.items())
 
 
 def write_values(client: MlflowClient, run: Run, evidence: Evidence) -> None:

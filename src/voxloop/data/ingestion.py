@@ -1,110 +1,147 @@
-"""From candidates to a dataset folder: shards, quarantine, manifest. Every candidate is counted somewhere."""
+"""From candidates to a dataset folder: shards, quarantine, manifest, report. Every candidate is counted somewhere."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Container, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voxloop.config import resolved
-from voxloop.data.corpora.reader import Candidate, CorpusConfig, UnusableFileError
-from voxloop.data.manifest import Manifest, SplitCount, write_manifest
-from voxloop.data.schema import QUARANTINE_SCHEMA, SCHEMA_VERSION, make_row
-from voxloop.data.shards import ShardWriter
-from voxloop.data.splits import SPLITS, split_of
+from voxloop.data.candidate_rows import Loaded, Refusal, load_row
+from voxloop.data.corpora.reader import Candidate, CorpusConfig, CorpusReader
+from voxloop.data.decoding_pool import Death, DecodingPool, WorkerLimits
+from voxloop.data.manifest import Manifest, write_manifest
+from voxloop.data.schema import QUARANTINE_SCHEMA, SCHEMA_VERSION
+from voxloop.data.shards import ShardWriter, write_measures
+from voxloop.data.tally import DatasetTally
+from voxloop.data.text import NORMALISER_VERSION
 from voxloop.errors import CorpusError
-from voxloop.speech.waveform import UnusableAudioError
 
 QUARANTINE_NAME = "quarantine.parquet"
 
-_BATCH = 64
-_THREADS = 2  # decoding and FLAC coding leave Python's lock; eSpeak takes turns under its own
+_PRELOAD = ("__main__", "voxloop.data.candidate_rows", "voxloop.data.corpora.clips", "voxloop.data.corpora.world")
 _PROGRESS_STEPS = 5
-
-Refusal = dict[str, str]
-
-
-class DatasetTally:
-    """Counts for the manifest, kept while rows go by; no audio is held."""
-
-    def __init__(self) -> None:
-        self.utterances = 0
-        self.seconds = 0.0
-        self.emotions: Counter[str] = Counter()
-        self.split_utterances: Counter[str] = Counter()
-        self.split_of_speaker: dict[str, str] = {}
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Count one row of `UTTERANCE_SCHEMA`."""
-        self.utterances += 1
-        self.seconds += row["duration_s"]
-        self.split_utterances[row["split"]] += 1
-        self.split_of_speaker[row["speaker_id"]] = row["split"]
-        if row["emotion"] is not None:
-            self.emotions[row["emotion"]] += 1
-
-    def splits(self) -> dict[str, SplitCount]:
-        """Return the size of every split, empty ones included."""
-        speakers = Counter(self.split_of_speaker.values())
-        return {
-            split: SplitCount(utterances=self.split_utterances[split], speakers=speakers[split]) for split in SPLITS
-        }
+_PROGRESS_SECONDS = 30.0
 
 
-def write_dataset(corpus: str, candidates: Sequence[Candidate], config: CorpusConfig, folder: Path) -> Manifest:
-    """Load every candidate and write the dataset it makes.
+class _Book:
+    """Where every candidate ends up: a row, the quarantine, left out or withheld."""
+
+    def __init__(self, corpus: str, config: CorpusConfig, erased: Container[str]) -> None:
+        self.corpus = corpus
+        self.tally = DatasetTally()
+        self.refusals: list[Refusal] = []
+        self.measures: dict[str, dict[str, float]] = {}
+        self.left_out = 0
+        self.withheld = 0
+        self._erased = erased
+        self._speakers = frozenset(config.speakers)
+        self._path_of: dict[str, str] = {}
+
+    def takes(self, speaker_id: str | None) -> bool:
+        """Return whether this speaker's utterances are wanted; otherwise count one of them.
+
+        A file nobody is known to have spoken goes on: what it holds, or that it is refused, is found out by loading.
+        """
+        if speaker_id is not None and self._speakers and speaker_id not in self._speakers:
+            self.left_out += 1
+            return False
+        if speaker_id is not None and speaker_id in self._erased:
+            self.withheld += 1
+            return False
+        return True
+
+    def enter(self, candidate: Candidate, outcome: Loaded | Refusal | Death, writer: ShardWriter) -> None:
+        """Write what came of a candidate, and count it."""
+        if isinstance(outcome, Death):
+            outcome = Refusal(candidate.path, outcome.reason, outcome.detail)
+        if isinstance(outcome, Loaded):
+            row, name = outcome.row, outcome.row["utterance_id"]
+            if candidate.speaker_id is None and not self.takes(row["speaker_id"]):
+                return
+            if name not in self._path_of:
+                self._path_of[name] = candidate.path
+                writer.write(row)
+                self.tally.add(row)
+                if outcome.measures:
+                    self.measures[name] = outcome.measures
+                return
+            outcome = Refusal(candidate.path, "named twice", f"{self._path_of[name]} is utterance {name} already")
+        self.refusals.append(outcome)
+
+
+def write_dataset(
+    reader: CorpusReader,
+    candidates: Sequence[Candidate],
+    config: CorpusConfig,
+    folder: Path,
+    erased: Container[str] = (),
+) -> Manifest:
+    """Load every candidate in a decoding worker and write the dataset it makes.
 
     Args:
-        corpus: Name of the corpus.
+        reader: How the corpus is read.
         candidates: In the order of the rows to be.
         config: Split, speakers wanted, limits.
-        folder: An existing, empty folder; filled with shards/, quarantine.parquet and manifest.json.
+        folder: An existing, empty folder; filled with shards/, quarantine.parquet, manifest.json, report.html and,
+            where the corpus gives any, measures.parquet.
+        erased: Speakers whose utterances are withheld.
 
     Returns:
-        The manifest: utterances + quarantined + left out are all of the candidates.
+        The manifest: utterances + quarantined + left out + erased are all of the candidates.
 
     Raises:
-        CorpusError: There are no candidates, a wanted speaker is unknown, or more than the configured share is refused.
+        CorpusError: There are no candidates, a wanted speaker is unknown, nothing is left, or more than the configured
+            share is refused.
     """
-    taken = _select_speakers(corpus, candidates, config)
-    tally, refusals = DatasetTally(), []
+    from voxloop.data.report_page import write_report
+
+    _check_speakers(reader.name, candidates, config)
+    book = _Book(reader.name, config, erased)
+    taken = [one for one in candidates if book.takes(one.speaker_id)]
     with ShardWriter(folder, shard_bytes=round(config.shard_mebibytes * 2**20)) as writer:
-        for done, outcome in enumerate(_load_all(taken, config), start=1):
-            if "reason" in outcome:
-                refusals.append(outcome)
-            else:
-                writer.write(outcome)
-                tally.add(outcome)
-            _report_progress(corpus, done, len(taken), len(refusals))
-    _check_refusals(corpus, refusals, len(taken), config)
-    pq.write_table(pa.Table.from_pylist(refusals, schema=QUARANTINE_SCHEMA), folder / QUARANTINE_NAME)
-    manifest = Manifest(
-        schema_version=SCHEMA_VERSION,
-        corpus=corpus,
-        config=resolved(config),
-        utterances=tally.utterances,
-        hours=round(tally.seconds / 3600.0, 6),
-        speakers=len(tally.split_of_speaker),
-        labels={"emotion": dict(sorted(tally.emotions.items()))} if tally.emotions else {},
-        splits=tally.splits(),
-        shards=tuple(writer.entries),
-        quarantined=dict(sorted(Counter(refusal["reason"] for refusal in refusals).items())),
-        left_out=len(candidates) - len(taken),
-    )
+        for candidate, outcome in _load_all(book, taken, config, virtual=reader.locate is None):
+            book.enter(candidate, outcome, writer)
+    _check_refusals(book, len(taken), config)
+    write_measures(book.measures, folder)
+    refused = [vars(refusal) for refusal in book.refusals]
+    pq.write_table(pa.Table.from_pylist(refused, schema=QUARANTINE_SCHEMA), folder / QUARANTINE_NAME)
+    manifest = _summarise(reader, config, book, writer)
     write_manifest(manifest, folder)
+    write_report(folder)
     return manifest
 
 
-def _select_speakers(corpus: str, candidates: Sequence[Candidate], config: CorpusConfig) -> list[Candidate]:
+def _summarise(reader: CorpusReader, config: CorpusConfig, book: _Book, writer: ShardWriter) -> Manifest:
+    tally = book.tally
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        corpus=reader.name,
+        parallel_texts=reader.parallel_texts,
+        text_normaliser=NORMALISER_VERSION,
+        config=resolved(config),
+        utterances=tally.utterances,
+        hours=round(tally.seconds / 3600.0, 6),
+        speakers=tally.speakers,
+        labels=tally.labels(),
+        numbers=tally.numbers(),
+        splits=tally.splits(),
+        shards=tuple(writer.entries),
+        quarantined=dict(sorted(Counter(refusal.reason for refusal in book.refusals).items())),
+        left_out=book.left_out,
+        erased=book.withheld,
+    )
+
+
+def _check_speakers(corpus: str, candidates: Sequence[Candidate], config: CorpusConfig) -> None:
     if not candidates:
         raise CorpusError(f"corpus {corpus} has no utterances", rule="a dataset is not empty", remedy="give it some")
-    if not config.speakers:
-        return list(candidates)
     known = {candidate.speaker_id for candidate in candidates if candidate.speaker_id is not None}
     if unknown := sorted(set(config.speakers) - known):
         raise CorpusError(
@@ -112,40 +149,46 @@ def _select_speakers(corpus: str, candidates: Sequence[Candidate], config: Corpu
             rule=f"its speakers are {', '.join(sorted(known)) or 'unknown'}",
             remedy="correct the key `speakers`",
         )
-    # A file nobody is known to have spoken cannot be left out by speaker: it goes on, to be refused and counted.
-    return [candidate for candidate in candidates if candidate.speaker_id in {*config.speakers, None}]
 
 
-def _load_all(candidates: Sequence[Candidate], config: CorpusConfig) -> Iterator[dict[str, Any]]:
-    """Yield a row or a refusal for each candidate, in order, a batch ahead at most."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for start in range(0, len(candidates), _BATCH):
-            batch = candidates[start : start + _BATCH]
-            yield from pool.map(_load_one, batch, [config] * len(batch))
-
-
-def _load_one(candidate: Candidate, config: CorpusConfig) -> dict[str, Any]:
-    try:
-        utterance = candidate.load()
-    except (UnusableFileError, UnusableAudioError) as refused:
-        return {"path": candidate.path, "reason": refused.reason, "detail": refused.detail}
-    return make_row(utterance, split_of(utterance.speaker_id, config.split))
-
-
-def _check_refusals(corpus: str, refusals: Sequence[Refusal], total: int, config: CorpusConfig) -> None:
-    if len(refusals) < total and len(refusals) <= config.max_refused_share * total:
-        return
-    first = refusals[0]
-    reason, count = Counter(refusal["reason"] for refusal in refusals).most_common(1)[0]
-    raise CorpusError(
-        f"{len(refusals)} of {total} files of corpus {corpus} are unusable, most often ({count}): {reason}; "
-        f"the first is {first['path']} ({first['reason']}: {first['detail']})",
-        rule=f"at most {config.max_refused_share:.0%} may be",
-        remedy="mend or remove these files, or let them be put in quarantine: --set max_refused_share=0.2",
-    )
-
-
-def _report_progress(corpus: str, done: int, total: int, refused: int) -> None:
+def _load_all(
+    book: _Book, candidates: Sequence[Candidate], config: CorpusConfig, *, virtual: bool
+) -> Iterator[tuple[Candidate, Loaded | Refusal | Death]]:
+    """Yield what came of each candidate, in order, and say now and then how far it is."""
+    limits = WorkerLimits(seconds=config.audio.decode_seconds, mebibytes=config.audio.decode_mebibytes)
+    work = partial(load_row, config, virtual=virtual)
+    pool: DecodingPool[Candidate, Loaded | Refusal] = DecodingPool(work, limits, preload=_PRELOAD)
+    started = told = time.monotonic()
+    total = len(candidates)
     step = max(1, -(-total // _PROGRESS_STEPS))
-    if done % step == 0 or done == total:
-        print(f"ingest {corpus}: {done} of {total} utterances, {refused} refused", flush=True)
+    for done, pair in enumerate(zip(candidates, pool.run(candidates), strict=True), start=1):
+        yield pair
+        now = time.monotonic()
+        if done % step == 0 or done == total or now - told > _PROGRESS_SECONDS:
+            rate, told = done / max(now - started, 1e-3), now
+            refused = len(book.refusals)
+            print(f"ingest {book.corpus}: {done} of {total} files, {refused} refused, {rate:.0f} a second", flush=True)
+
+
+def _check_refusals(book: _Book, total: int, config: CorpusConfig) -> None:
+    refused = len(book.refusals)
+    if not refused and not book.tally.utterances:
+        raise CorpusError(
+            f"nothing is left of corpus {book.corpus}: {book.withheld} files are withheld, {book.left_out} left out",
+            rule="a dataset is not empty, and who was erased stays erased",
+            remedy="take other speakers, or another corpus",
+        )
+    if book.tally.utterances and refused <= config.max_refused_share * total:
+        return
+    first = book.refusals[0]
+    counts = Counter(refusal.reason for refusal in book.refusals).most_common(3)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts)
+    enough = min(1.0, math.ceil(100.0 * refused / total) / 100.0)
+    raise CorpusError(
+        f"{refused} of {total} files of corpus {book.corpus} are unusable ({reasons}); "
+        f"the first is {first.path} ({first.reason}: {first.detail})",
+        rule=f"a share of {config.max_refused_share:g} may be (max_refused_share)",
+        remedy="mend or remove these files"
+        if not book.tally.utterances
+        else f"mend or remove these files, or put them in quarantine.parquet: --set max_refused_share={enough:g}",
+    )

@@ -30,23 +30,41 @@ class SplitCount(StrictModel):
     speakers: int = 0
 
 
+class NumberSummary(StrictModel):
+    """How a column of numbers is distributed over the rows that have one."""
+
+    count: int
+    mean: float
+    sd: float
+    minimum: float
+    maximum: float
+
+
 class Manifest(StrictModel):
-    """Summary of a dataset. Every file found is in `utterances`, `quarantined` or `left_out`."""
+    """Summary of a dataset. Every file found is in `utterances`, `quarantined`, `left_out` or `erased`."""
 
     schema_version: int
     corpus: str
+    parallel_texts: bool
+    """Whether every speaker says the same sentences."""
+    text_normaliser: str
+    """Version of the rules `text` was normalised by."""
     config: dict[str, Any]
     utterances: int
     hours: float
     speakers: int
     labels: dict[str, dict[str, int]]
-    """Utterances by label, for each label column that is not empty: `{"emotion": {"anger": 40}}`."""
+    """Utterances by label, for each of emotion, gender and language that is not empty: `{"emotion": {"anger": 40}}`."""
+    numbers: dict[str, NumberSummary]
+    """Durations, loudness, age and traits, where a row has them."""
     splits: dict[str, SplitCount]
     shards: tuple[ShardEntry, ...]
     quarantined: dict[str, int]
     """Refused files by reason; `quarantine.parquet` names each."""
     left_out: int
     """Utterances of speakers the configuration did not ask for."""
+    erased: int
+    """Utterances withheld because their speaker was erased."""
 
 
 def write_manifest(manifest: Manifest, dataset: Path) -> Path:

@@ -11,12 +11,14 @@ import pyarrow as pa
 from pydantic import AwareDatetime
 
 from voxloop.config import StrictModel
+from voxloop.data.running_means import follow_means
 from voxloop.speech.prosody import Prosody, ProsodyConfig, measure_prosody
 from voxloop.speech.waveform import Waveform
 
 MEASURES = tuple(field.name for field in fields(Prosody))
 AVERAGED = tuple(name for name in MEASURES if name != "sounding_seconds")
 """What a speaker's row holds the running mean of; sounding seconds are summed."""
+MOMENT = pa.timestamp("us", tz="UTC")
 
 
 class FeaturesConfig(StrictModel):
@@ -28,9 +30,8 @@ class FeaturesConfig(StrictModel):
 
 
 def _schema(key: str, *others: pa.Field) -> pa.Schema:
-    moment = pa.timestamp("us", tz="UTC")
     keys = [pa.field(key, pa.string(), nullable=False), *others]
-    times = [pa.field(name, moment, nullable=False) for name in ("event_timestamp", "created")]
+    times = [pa.field(name, MOMENT, nullable=False) for name in ("event_timestamp", "created")]
     return pa.schema([*keys, *times, *(pa.field(name, pa.float64()) for name in MEASURES)])
 
 
@@ -59,27 +60,13 @@ def measure_utterances(rows: Iterable[tuple[dict[str, Any], Waveform]], config: 
 def follow_speakers(utterances: pa.Table) -> pa.Table:
     """Return the running prosody of each speaker.
 
-    Utterances recorded at the same moment count together: a row never depends on their order. What an utterance lacks
-    (null) is left out of the mean.
-
     Args:
         utterances: A table of `UTTERANCE_PROSODY`.
 
     Returns:
         A table of `SPEAKER_PROSODY`, sorted by speaker and time.
     """
-    key = ["speaker_id", "event_timestamp", "utterance_id"]
-    frame = utterances.to_pandas().sort_values(key, kind="stable", ignore_index=True)
-    by_speaker = frame.groupby("speaker_id", sort=False)
-    running = frame[["speaker_id", "event_timestamp"]].copy()
-    running["utterances"] = by_speaker.cumcount() + 1
-    running["created"] = by_speaker["created"].cummax()
-    for name in AVERAGED:
-        running[name] = by_speaker[name].cumsum() / frame[name].notna().groupby(frame["speaker_id"]).cumsum()
-        running[name] = running.groupby("speaker_id")[name].ffill()
-    running["sounding_seconds"] = by_speaker["sounding_seconds"].cumsum()
-    last = running.drop_duplicates(["speaker_id", "event_timestamp"], keep="last")
-    return pa.Table.from_pandas(last, schema=SPEAKER_PROSODY, preserve_index=False).replace_schema_metadata(None)
+    return follow_means(utterances, SPEAKER_PROSODY, averaged=AVERAGED, summed=["sounding_seconds"])
 
 
 def _utterance_row(row: dict[str, Any], waveform: Waveform, config: FeaturesConfig) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from voxloop.speech.waveform import SAMPLE_RATE, Waveform, encode_flac
+from voxloop.speech.waveform import SAMPLE_RATE, Waveform, encode_flac, measure_loudness
 from voxloop.store.digests import digest_bytes
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def _column(name: str, kind: pa.DataType, *, required: bool = False) -> pa.Field:
@@ -21,10 +21,11 @@ def _column(name: str, kind: pa.DataType, *, required: bool = False) -> pa.Field
 UTTERANCE_SCHEMA = pa.schema(
     [
         _column("utterance_id", pa.string(), required=True),
-        _column("audio", pa.binary(), required=True),
-        _column("sample_rate", pa.int32(), required=True),
-        _column("num_samples", pa.int64(), required=True),
-        _column("duration_s", pa.float64(), required=True),
+        _column("audio", pa.binary()),
+        _column("sample_rate", pa.int32()),
+        _column("num_samples", pa.int64()),
+        _column("duration_s", pa.float64()),
+        _column("loudness_dbfs", pa.float64()),
         _column("sha256", pa.string(), required=True),
         _column("speaker_id", pa.string(), required=True),
         _column("session_id", pa.string()),
@@ -44,8 +45,13 @@ UTTERANCE_SCHEMA = pa.schema(
         _column("split", pa.string(), required=True),
     ]
 )
-"""`audio` is 16 kHz mono 16-bit FLAC, `sha256` the digest of those bytes, traits are on their corpus' own scale.
-Labels may be null: one corpus seldom has all of them."""
+"""`audio` is 16 kHz mono 16-bit FLAC, `sha256` the digest of those bytes, `loudness_dbfs` their root mean square in dB
+of full scale, `text` what `data.text` normalised. Traits are on their corpus' own scale. Labels may be null: one corpus
+seldom has all of them. A row of words alone (essays, transcripts) has null for audio and what is measured of it, and
+`sha256` is the digest of its text."""
+
+TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
+"""The Big Five, as columns."""
 
 MANIFEST_COLUMNS = tuple(name for name in UTTERANCE_SCHEMA.names if name != "audio")
 """Every column but the audio."""
@@ -64,14 +70,16 @@ class Utterance:
     """One utterance as a corpus reader gives it: sound, and what is known about it.
 
     Args:
-        waveform: float32 [n], 16 kHz, in [-1, 1].
+        waveform: float32 [n], 16 kHz, in [-1, 1]; None for an utterance of words alone, which must have a text.
         recorded_at: Aware, UTC.
+        text: As the corpus spells it.
         traits: Big-Five scores by column name, where known.
+        measures: Numbers that a corpus gives instead of the sound, by name; they are kept in `measures.parquet`.
     """
 
     utterance_id: str
     speaker_id: str
-    waveform: Waveform
+    waveform: Waveform | None
     recorded_at: datetime
     source: str
     licence: str
@@ -82,19 +90,27 @@ class Utterance:
     gender: str | None = None
     age: int | None = None
     traits: dict[str, float] = field(default_factory=dict)
+    measures: dict[str, float] = field(default_factory=dict)
 
 
 def make_row(utterance: Utterance, split: str) -> dict[str, Any]:
     """Return the row of one utterance, its audio encoded; keys are the names of `UTTERANCE_SCHEMA`."""
-    audio = encode_flac(utterance.waveform)
     given = {name: getattr(utterance, name, None) for name in UTTERANCE_SCHEMA.names}
+    heard = _describe_words(utterance) if utterance.waveform is None else _describe_sound(utterance.waveform)
+    return {**given, **utterance.traits, **heard, "split": split}
+
+
+def _describe_sound(waveform: Waveform) -> dict[str, Any]:
+    audio = encode_flac(waveform)
     return {
-        **given,
-        **utterance.traits,
         "audio": audio,
         "sample_rate": SAMPLE_RATE,
-        "num_samples": len(utterance.waveform),
-        "duration_s": len(utterance.waveform) / SAMPLE_RATE,
+        "num_samples": len(waveform),
+        "duration_s": len(waveform) / SAMPLE_RATE,
+        "loudness_dbfs": measure_loudness(waveform),
         "sha256": digest_bytes(audio),
-        "split": split,
     }
+
+
+def _describe_words(utterance: Utterance) -> dict[str, Any]:
+    return {"audio": None, "sha256": digest_bytes((utterance.text or "").encode())}

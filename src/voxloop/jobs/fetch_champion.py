@@ -9,8 +9,8 @@ from pathlib import Path
 def fetch_champion(out: Path, *, task: str = "emotion") -> Path:
     """Copy the champion's model folder out of the registry, verified, for a fair comparison.
 
-    Writes `model/` and `champion.json` with its version, its digest and whether there has ever been a champion;
-    without one there is `champion.json` alone.
+    Writes `model/`, `data_report/` (what its data looked like, for the next to be compared with) and `champion.json`
+    with its version, its digest and whether there has ever been a champion; without one there is `champion.json` alone.
 
     Args:
         out: Folder to write; it must be empty or not there.
@@ -24,6 +24,7 @@ def fetch_champion(out: Path, *, task: str = "emotion") -> Path:
         ServiceUnavailableError: MLflow does not answer; that is not the same as no champion.
     """
     from voxloop.adapters.mlflow_registry import MlflowRegistry
+    from voxloop.data.acceptance import KEPT_AS
     from voxloop.release.versions import CHAMPION, FALLBACK
     from voxloop.settings import get_settings
     from voxloop.store.atomic import build_folder, write_file
@@ -36,6 +37,7 @@ def fetch_champion(out: Path, *, task: str = "emotion") -> Path:
         content: dict[str, object] = {"version": None, "model_digest": None, "ever": True}
         if champion is not None:
             registry.download_model(champion, folder / "model")
+            registry.download_report(champion, folder / KEPT_AS["validate"])
             content |= {"version": champion.number, "model_digest": champion.model_digest}
         else:
             served = any(version.was_champion for version in registry.list_versions(task))

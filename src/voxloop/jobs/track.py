@@ -7,7 +7,14 @@ from pathlib import Path
 
 
 def track(
-    weights: Path, model: Path, report: Path, evaluation: Path, verdict: Path, out: Path, *, task: str = "emotion"
+    weights: Path,
+    model: Path,
+    acceptance: Path,
+    evaluation: Path,
+    verdict: Path,
+    out: Path,
+    *,
+    task: str = "emotion",
 ) -> Path:
     """Log one training, with its evidence, to MLflow: one run, however often it is asked for.
 
@@ -18,7 +25,7 @@ def track(
     Args:
         weights: Folder written by train.
         model: Folder written by export.
-        report: Folder written by validate.
+        acceptance: Folder written by accept.
         evaluation: Folder written by evaluate.
         verdict: Folder written by gate.
         out: Folder to write; it must be empty or not there.
@@ -37,6 +44,7 @@ def track(
     from voxloop.release.evidence import read_evidence
     from voxloop.settings import get_settings
     from voxloop.store.atomic import build_folder, write_file
+    from voxloop.store.job_store import read_runner_key
     from voxloop.store.revision import read_code_revision
     from voxloop.tasks import require_task
 
@@ -45,12 +53,13 @@ def track(
     folders = {
         "training": weights,
         "model": model,
-        "data_report": report,
+        "data": acceptance,
         "evaluation": evaluation,
         "verdict": verdict,
     }
     with build_folder(out) as folder:
-        evidence = read_evidence(task, folders, read_code_revision(settings.project_root))
+        key = read_runner_key(settings.runner_key_file)
+        evidence = read_evidence(task, folders, read_code_revision(settings.project_root), key)
         client = connect(settings)
         with translated(settings):
             run_id = record_run(client, evidence)

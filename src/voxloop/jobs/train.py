@@ -11,7 +11,8 @@ from voxloop.store.job_store import run_step
 def train(dataset: Path, out: Path, *, task: str = "emotion", config: str = "small", overrides: Overrides = ()) -> Path:
     """Train a network on the train split and keep its best epoch by the dev split.
 
-    Writes the weights (`weights.safetensors`), what happened (`training.json`) and a picture of it (`curves.png`).
+    Writes the weights (`weights.safetensors`), what happened (`training.json`), a picture of it (`curves.png`) and whom
+    the model learnt from (`speakers.json`).
 
     Args:
         dataset: Folder written by ingest.

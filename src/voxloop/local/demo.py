@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from voxloop.adapters.mlflow_rest import find_alias
-from voxloop.config import Overrides, StrictModel, apply_overrides, find_config, load_config
+from voxloop.config import Overrides, apply_overrides, find_config, load_config
 from voxloop.errors import InputError, RefusedError, ServiceUnavailableError, VoxloopError
+from voxloop.local.demo_config import DemoConfig, Night
 from voxloop.local.down import down
 from voxloop.local.registry_view import approve, collect_rows, show_rows
 from voxloop.local.up import up
@@ -33,40 +34,6 @@ DEPLOY_SECONDS = 240.0
 
 NIGHT_SECONDS = 3600.0
 NIGHTLY, NIGHT_ONE, NIGHT_TWO = "nightly_retraining", "demo-night-one", "demo-night-two"
-
-
-class Night(StrictModel):
-    """What one night adds.
-
-    Args:
-        title: What is new, in words.
-        corpus_overrides: Changes to the corpus configuration, `a.b=c`.
-    """
-
-    title: str
-    corpus_overrides: tuple[str, ...]
-
-
-class DemoConfig(StrictModel):
-    """The demo of one corpus, `configs/demo/<corpus>.yaml`.
-
-    Args:
-        task: Model family.
-        config: Its configuration, `configs/tasks/<task>/<config>.yaml`.
-        policy: Gate policy, `configs/gates/<policy>.yaml`.
-        because: The approver's reason for the first champion.
-        task_overrides: Changes to the task configuration.
-        night_one: What the first champion learns from.
-        night_two: What the challenger learns from.
-    """
-
-    task: str
-    config: str
-    policy: str
-    because: str
-    task_overrides: tuple[str, ...] = ()
-    night_one: Night
-    night_two: Night
 
 
 def demo(*, corpus: str = "world", path: Path | None = None, keep: bool = False, overrides: Overrides = ()) -> int:
@@ -134,6 +101,7 @@ class Loop:
         return {
             "task": self.config.task,
             "config": self.config.config,
+            "poison_policy": self.config.poison_policy,
             "policy": self.config.policy,
             "corpus": self.corpus,
             "corpus_path": str(self.path.absolute()) if self.path else "",

@@ -9,11 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from voxloop.data.acceptance import KEPT_AS, Acceptance, load_acceptance
 from voxloop.errors import InputError, IntegrityError
-from voxloop.release.versions import NO_CHAMPION
+from voxloop.release.versions import DATA_VERDICT, EVIDENCE, NO_CHAMPION
 from voxloop.store.digests import digest_json, digest_tree
 from voxloop.store.revision import CodeRevision
 from voxloop.verdict import Verdict
+
+PAGES = {
+    "data docs": f"data/{KEPT_AS['validate']}/data_docs/index.html",
+    "leaks": f"data/{KEPT_AS['leakage']}/leakage.html",
+    "poison": f"data/{KEPT_AS['poison']}/poison.txt",
+    "verdict": "verdict/verdict.json",
+}
+"""Artifacts of a run that a person reads first."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,14 @@ class Evidence:
     note: str
 
 
-def read_evidence(task: str, folders: Mapping[str, Path], revision: CodeRevision) -> Evidence:
-    """Read the folders `training`, `model`, `evaluation`, `verdict` and `data_report` of one pipeline run.
+def read_evidence(task: str, folders: Mapping[str, Path], revision: CodeRevision, secret: bytes) -> Evidence:
+    """Read the folders `training`, `model`, `data` (the acceptance), `evaluation` and `verdict` of one pipeline run.
+
+    Args:
+        task: Task family.
+        folders: Each folder by its name.
+        revision: The code that made them.
+        secret: The runner's key, which the acceptance of the data is sealed with.
 
     Raises:
         InputError: A folder or its JSON file is missing.
@@ -64,13 +79,16 @@ def read_evidence(task: str, folders: Mapping[str, Path], revision: CodeRevision
     evaluation = read_json(folders["evaluation"], "evaluation.json")
     verdict = read_json(folders["verdict"], "verdict.json")
     digests = require_consistent(folders["model"], folders["evaluation"], folders["verdict"])
+    accepted = load_acceptance(folders["data"], secret)
+    require_same_data(accepted, task, training, evaluation)
     contents = {name: digest_tree(folder) for name, folder in folders.items()}
     identity = digest_json({"task": task, "contents": contents, "commit": revision.commit, "dirty": revision.dirty})
     tags = {
-        "voxloop.evidence": identity,
+        EVIDENCE: identity,
         **digests,
         "voxloop.data_digest": str(evaluation.get("dataset_digest", "")),
         "voxloop.verdict": str(verdict["verdict"]),
+        DATA_VERDICT: str(accepted.verdict),
         "voxloop.git_commit": revision.commit,
         "voxloop.git_dirty": str(revision.dirty).lower(),
         "voxloop.seed": str(training.get("seed", "")),
@@ -78,6 +96,28 @@ def read_evidence(task: str, folders: Mapping[str, Path], revision: CodeRevision
     metrics = (*read_history(training), *read_measures(evaluation, verdict))
     parameters = flatten({"task": task, **training["config"]})
     return Evidence(task, identity, revision, folders, parameters, metrics, tags, write_note(verdict))
+
+
+def require_same_data(
+    accepted: Acceptance, task: str, training: Mapping[str, Any], evaluation: Mapping[str, Any]
+) -> None:
+    """Raise `IntegrityError` unless the data were accepted for this task, and trained and measured on."""
+    if accepted.task != task:
+        raise IntegrityError(
+            f"the data were accepted for task {accepted.task!r}, not {task!r}",
+            rule="each family asks other things of its data",
+            remedy="give the folders of one pipeline run",
+        )
+    for step, stated in (
+        ("training", training.get("dataset_digest")),
+        ("evaluation", evaluation.get("dataset_digest")),
+    ):
+        if stated != accepted.dataset_digest:
+            raise IntegrityError(
+                f"the {step} is about dataset {str(stated)[:12]}, accepted was {accepted.dataset_digest[:12]}",
+                rule="a model is judged with the data it was accepted on",
+                remedy="give the folders of one pipeline run",
+            )
 
 
 def require_consistent(model: Path, evaluation: Path, verdict: Path) -> dict[str, str]:

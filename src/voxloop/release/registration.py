@@ -10,6 +10,7 @@ from voxloop.errors import IntegrityError, RefusedError
 from voxloop.release.evidence import find_judged_against, read_json, require_consistent, write_note
 from voxloop.release.versions import (
     DATA_DIGEST,
+    DATA_VERDICT,
     EVALUATION_DIGEST,
     GIT_COMMIT,
     JUDGED_AGAINST,
@@ -61,7 +62,7 @@ def describe_version(
 
     Raises:
         IntegrityError: Folders or run speak of different bytes, or of another task.
-        RefusedError: The run was tracked from a tree with changes.
+        RefusedError: The run was tracked from a tree with changes, or its data were not found good.
     """
     run_id = str(read_json(run, "run.json")["run_id"])
     digests = require_consistent(model, evaluation, verdict)
@@ -84,12 +85,19 @@ def describe_version(
             rule="a model is registered only from a commit that names its code",
             remedy="commit the changes and run the pipeline again; finished steps are reused",
         )
+    if tracked.get(DATA_VERDICT) != Verdict.PASS:
+        raise RefusedError(
+            f"of the data of run {run_id}, `accept` said {tracked.get(DATA_VERDICT, 'nothing')}",
+            rule="a model is registered only when validate, leakage and poison all say PASS",
+            remedy="read their reports among the run's artifacts, mend the data and train again",
+        )
     policy = judged.get("policy") or {}
     tags = {
         MODEL_DIGEST: digests[MODEL_DIGEST],
         EVALUATION_DIGEST: digests[EVALUATION_DIGEST],
         DATA_DIGEST: str(measured.get("dataset_digest", "")),
         VERDICT: str(judged["verdict"]),
+        DATA_VERDICT: tracked[DATA_VERDICT],
         POLICY: f"{policy.get('name', '')}@{str(policy.get('digest', ''))[:12]}",
         GIT_COMMIT: tracked[GIT_COMMIT],
         JUDGED_AGAINST: find_judged_against(judged),

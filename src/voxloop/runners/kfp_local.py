@@ -27,6 +27,9 @@ from voxloop.runners.kfp_package import (
 )
 from voxloop.runners.result import FAILED, SKIPPED, SUCCEEDED, RunResult
 
+DATA_JUDGES = ("validate", "leakage", "poison")
+"""The steps whose verdicts `accept` takes together."""
+
 
 def run_local(pipeline: str, package: Path, arguments: Mapping[str, object], out: Path) -> RunResult:
     """Run a pipeline to its end and write `result.json` into `out`, also when it failed.
@@ -139,6 +142,7 @@ def _read_result(
 ) -> tuple[RunResult, dict[str, LocalStep]]:
     steps = read_steps(package, folder)
     failed = log.failed or log.running if failure else ""
+    said = {name: verdict for name in DATA_JUDGES if (verdict := _value(steps, name, "Output")) is not None}
     result = RunResult(
         pipeline=pipeline,
         runner="local",
@@ -150,7 +154,8 @@ def _read_result(
             for name, step in steps.items()
             if step.finished
         },
-        data_verdict=_value(steps, "validate", "Output"),
+        data_verdict=_value(steps, "accept", "Output"),
+        data_verdicts=said,
         verdict=_value(steps, "gate", "Output"),
         model_digest=_read(steps, "gate", "verdict.json", "model_digest"),
         run_id=_read(steps, "track", "run.json", "run_id"),

@@ -25,7 +25,8 @@ class RunResult:
             failure kept from starting.
         reused: The steps whose result came from the job store.
         folders: What each step wrote, by step and output.
-        data_verdict: What `validate` said.
+        data_verdict: What `accept` said.
+        data_verdicts: What `validate`, `leakage` and `poison` said, of which it was made.
         verdict: What `gate` said.
         model_digest: The model that was judged.
         run_id: The MLflow run that holds the evidence.
@@ -41,6 +42,7 @@ class RunResult:
     reused: list[str] = field(default_factory=list)
     folders: dict[str, dict[str, str]] = field(default_factory=dict)
     data_verdict: str | None = None
+    data_verdicts: dict[str, str] = field(default_factory=dict)
     verdict: str | None = None
     model_digest: str | None = None
     run_id: str | None = None

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from voxloop.runners.command import run_command
 from voxloop.runners.result import RunResult
@@ -20,7 +21,8 @@ def run_training(params: Mapping[str, object], run_id: str) -> dict[str, object]
         run_id: Name of the scheduler's run; a second attempt under it uses the same folder.
 
     Returns:
-        `folder`, `verdict`, `data_verdict`, `version`, `model_digest`, `run_id` (MLflow's) and `tasks`.
+        `folder`, `verdict`, `data_verdict`, `data_verdicts` (of each check), `version`, `model_digest`, `run_id` (of
+        MLflow) and `tasks`.
 
     Raises:
         AirflowException: The run may succeed another time.
@@ -29,7 +31,7 @@ def run_training(params: Mapping[str, object], run_id: str) -> dict[str, object]
     folder = run_folder(run_id)
     run_command(training_arguments(params, folder))
     result = RunResult.read(folder)
-    keys = ("verdict", "data_verdict", "version", "model_digest", "run_id", "tasks")
+    keys = ("verdict", "data_verdict", "data_verdicts", "version", "model_digest", "run_id", "tasks")
     return {"folder": str(folder), **{key: getattr(result, key) for key in keys}}
 
 
@@ -46,10 +48,10 @@ def run_folder(run_id: str) -> Path:
     return get_settings().home.absolute() / "runs" / re.sub(r"[^A-Za-z0-9_.-]", "-", run_id)
 
 
-def describe_outcome(outcome: Mapping[str, object]) -> str:
+def describe_outcome(outcome: Mapping[str, Any]) -> str:
     """Return the outcome of a run in one line for the person who looks at it in the morning."""
     if outcome["version"] is not None:
         return f"version {outcome['version']} passed the gate and waits for approval in MLflow"
-    said = outcome["verdict"] or outcome["data_verdict"] or "nothing"
-    who = "the gate" if outcome["verdict"] else "the data report"
-    return f"no challenger: {who} says {said}; the reasons are under {outcome['folder']}"
+    judged = {"the gate": outcome["verdict"]} if outcome["verdict"] else dict(outcome["data_verdicts"])
+    objections = [f"{who} says {said}" for who, said in judged.items() if said != "PASS"]
+    return f"no challenger: {', '.join(objections) or 'nothing was judged'}; the reasons are under {outcome['folder']}"

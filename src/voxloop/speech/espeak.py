@@ -23,6 +23,8 @@ from voxloop.errors import ConfigError, VoxloopError
 
 ESPEAK_RATE = 22_050
 """Sampling rate of the synthesiser, Hz."""
+SLOWEST, FASTEST = 80, 450
+"""Words a minute it can speak (espeakRATE of speak_lib.h)."""
 
 _SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS of speak_lib.h: the callback runs inside espeak_Synth, no thread
 _UTF8 = 1

@@ -8,7 +8,11 @@ dips at its sides. librosa is loaded by the first measurement, not by the import
 
 from __future__ import annotations
 
+import os
+import tempfile
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +20,7 @@ from numpy.typing import NDArray
 from voxloop.config import StrictModel
 from voxloop.errors import InputError
 from voxloop.speech.waveform import SAMPLE_RATE, Waveform
+from voxloop.store.lock import hold_lock
 
 Frames = NDArray[np.float32]
 Track = NDArray[np.float64]
@@ -131,6 +136,7 @@ def track_f0(waveform: Waveform, frames: Frames, config: ProsodyConfig) -> Track
     """
     import librosa
 
+    compile_once()
     f0 = librosa.yin(
         waveform,
         fmin=config.lowest_hz,
@@ -142,6 +148,21 @@ def track_f0(waveform: Waveform, frames: Frames, config: ProsodyConfig) -> Track
     )
     periods = np.rint(SAMPLE_RATE / f0).astype(np.intp)
     return np.where(correlate_with_lag(frames, periods) >= config.voicing, f0, np.nan)
+
+
+@lru_cache(maxsize=1)
+def compile_once() -> None:
+    """Have librosa compile what is called here, one process at a time.
+
+    Numba keeps what it compiled beside librosa for all processes, and two that write that cache at once can leave an
+    index that names the wrong code: a fresh environment with two processes ended in a segmentation fault, and so did
+    every process after them.
+    """
+    import librosa
+
+    with hold_lock(Path(tempfile.gettempdir()) / f"voxloop-librosa-{os.getuid()}.lock"):
+        tone = np.sin(np.arange(SAMPLE_RATE // 4, dtype=np.float32) * np.float32(0.05))
+        librosa.yin(tone, fmin=80.0, fmax=400.0, sr=SAMPLE_RATE, frame_length=1_024, hop_length=160, center=False)
 
 
 def correlate_with_lag(frames: Frames, lags: NDArray[np.intp]) -> Track:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, dataclass, replace
 from math import prod
 
 from numpy.random import Generator
@@ -24,12 +25,44 @@ _TIMES = (
 )  # fmt: skip
 _PARTS = (_SUBJECTS, _ACTIONS, _PLACES, _TIMES)
 
+NEW_WORDS = (
+    "antenna", "battery", "bicycle", "camera", "charger", "drone", "earphone", "espresso", "helmet", "invoice",
+    "keyboard", "laptop", "microphone", "passport", "podcast", "projector", "receipt", "router", "scooter", "suitcase",
+    "tablet", "ticket", "vaccine", "voucher",
+)  # fmt: skip
+"""Things the grammar does not know: what a world begins to speak of later."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Who did what, where and when; `action` is a verb of one word and its object."""
+
+    subject: str
+    action: str
+    place: str
+    time: str
+
+    def __str__(self) -> str:
+        """Write it out; it ends with a full stop, whatever the emotion."""
+        return " ".join(astuple(self)) + "."
+
 
 def count_sentences() -> int:
     """Return how many distinct sentences the grammar makes."""
     return prod(len(part) for part in _PARTS)
 
 
-def draw_sentence(generator: Generator) -> str:
-    """Draw one sentence, each of them equally likely; it ends with a full stop, whatever the emotion."""
-    return " ".join(part[int(generator.integers(len(part)))] for part in _PARTS) + "."
+def list_words() -> frozenset[str]:
+    """Return every word the grammar knows, in lower case."""
+    return frozenset(word.lower() for part in _PARTS for phrase in part for word in phrase.split())
+
+
+def draw_sentence(generator: Generator) -> Sentence:
+    """Draw one sentence, each of them equally likely."""
+    return Sentence(*(part[int(generator.integers(len(part)))] for part in _PARTS))
+
+
+def use_new_word(sentence: Sentence, word: str) -> Sentence:
+    """Return the sentence about something else: "put the box" becomes "put the drone"."""
+    verb, _, _ = sentence.action.partition(" ")
+    return replace(sentence, action=f"{verb} the {word}")

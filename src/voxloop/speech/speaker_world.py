@@ -1,9 +1,10 @@
-"""The speaker world: virtual speakers who never run out, with emotions as prosody.
+"""The speaker world: virtual speakers who never run out, with emotions as prosody and traits as habits.
 
 Every speaker and every utterance is a function of (seed, cohort, speaker index, utterance index) alone: a larger world
-holds a smaller one byte for byte, in any order. Which way an emotion moves the voice follows the directions that
-K. R. Scherer, "Vocal communication of emotion" (Speech Communication 40, 2003, table 2) reports for pitch, range, rate,
-intensity and high-frequency energy; how far is set so that the classes overlap. No label here is about a real person.
+holds a smaller one byte for byte, in any order. What each knob draws by chance comes from a stream of its own, so that
+turning it changes nothing else. Which way an emotion moves the voice follows the directions that K. R. Scherer, "Vocal
+communication of emotion" (Speech Communication 40, 2003, table 2) reports for pitch, range, rate, intensity and
+high-frequency energy; how far is set so that the classes overlap. No label here is about a real person.
 """
 
 from __future__ import annotations
@@ -16,74 +17,18 @@ import numpy as np
 import soxr
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pydantic import Field
 
-from voxloop.config import StrictModel
-from voxloop.speech.espeak import ESPEAK_RATE, SpokenRequest, speak
-from voxloop.speech.sentences import draw_sentence
+from voxloop.speech.espeak import ESPEAK_RATE, FASTEST, SLOWEST, SpokenRequest, speak
+from voxloop.speech.recording import Channel, record
+from voxloop.speech.sentences import draw_sentence, use_new_word
+from voxloop.speech.speaker_traits import TraitScores, draw_traits, move_voice
+from voxloop.speech.trait_phrases import add_habits
+from voxloop.speech.voice_style import VoiceStyle, add_styles, draw_chance, scale_style
 from voxloop.speech.waveform import SAMPLE_RATE, Waveform
+from voxloop.speech.world_config import EMOTIONS, CohortConfig, EmotionShares, WorldConfig
 
-
-class VoiceStyle(StrictModel):
-    """Where prosody stands or how it is moved. As a movement, one unit is one usual step of that quality."""
-
-    pitch: float = 0.0
-    pitch_range: float = 0.0
-    rate: float = 0.0
-    level: float = 0.0
-    """Loudness."""
-    brightness: float = 0.0
-    """Energy at high frequencies: a pressed voice is bright, a lax one dull."""
-    tremor: float = 0.0
-    """Depth of a 6 Hz shake of the amplitude."""
-
-
-class EmotionStyles(StrictModel):
-    """How each emotion moves the voice away from rest."""
-
-    anger: VoiceStyle
-    fear: VoiceStyle
-    happiness: VoiceStyle
-    neutral: VoiceStyle
-    sadness: VoiceStyle
-    surprise: VoiceStyle
-
-
-EMOTIONS = tuple(EmotionStyles.model_fields)
-
-
-class CohortConfig(StrictModel):
-    """Speakers of one kind. The first `speakers` of them from `first_speaker` on are in the corpus."""
-
-    first_speaker: int = Field(default=0, ge=0)
-    speakers: int = Field(ge=0)
-    accents: tuple[str, ...] = Field(min_length=1)
-    """eSpeak NG languages, such as `en-us` or `en-gb-scotland`."""
-    women: tuple[str, ...] = Field(min_length=1)
-    """eSpeak NG variants, such as `f2`."""
-    men: tuple[str, ...] = Field(min_length=1)
-    expressiveness: float = Field(default=1.0, gt=0.0, le=2.0)
-    """How far this cohort's emotions move the voice."""
-    manner: VoiceStyle = VoiceStyle()
-    """How this cohort speaks at rest, beside the first one."""
-    noise_db: tuple[float, float] = (-45.0, -30.0)
-    """Background noise beside the speech, from and to, dB."""
-    telephone_share: float = Field(default=0.0, ge=0.0, le=1.0)
-    """Share of speakers heard through a telephone band, 300 to 3,400 Hz."""
-
-
-class WorldConfig(StrictModel):
-    """The world: two cohorts, of which the second one comes later."""
-
-    seed: int
-    utterances_per_speaker: int = Field(ge=1)
-    ambiguity: float = Field(ge=0.0, le=1.0)
-    """0: every emotion is played out in full. 1: it may vanish behind another one altogether."""
-    spread: float = Field(ge=0.0)
-    """Standard deviation, in steps, of prosody between the utterances of one speaker and emotion."""
-    emotions: EmotionStyles
-    home: CohortConfig
-    newcomers: CohortConfig
+_GOLDEN = 0.618_033_988_749_894_9
+"""Steps of this length on a circle visit every part of it evenly from the first few on (the golden ratio's)."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +41,26 @@ class Speaker:
     voice: str
     pitch: float
     rate: float
+    rate_factor: float
     tract: float
     """Formants and pitch are scaled by it: above 1 a shorter vocal tract."""
     expressiveness: float
     habit: VoiceStyle
-    noise_db: float
-    telephone: bool
+    traits: TraitScores
+    label_shares: EmotionShares | None
+    new_word_share: float
+    new_words: tuple[str, ...]
+    channel: Channel
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is going to be said and how; planning speaks nothing, and costs a hundredth of speaking."""
+
+    utterance_id: str
+    text: str
+    emotion: str
+    style: VoiceStyle
 
 
 @dataclass(frozen=True)
@@ -125,66 +84,105 @@ def make_speaker(config: WorldConfig, cohort: CohortConfig, speaker_id: str) -> 
     """Draw the voice and the habits of one speaker."""
     draw = _generator(config.seed, speaker_id)
     woman = bool(draw.random() < 0.5)
-    variants = cohort.women if woman else cohort.men
     age = int(draw.integers(18, 76))
+    traits = draw_traits(config.traits, _generator(config.seed, f"{speaker_id}/traits"))
     return Speaker(
         speaker_id=speaker_id,
         gender="female" if woman else "male",
         age=age,
-        voice=f"{cohort.accents[draw.integers(len(cohort.accents))]}+{variants[draw.integers(len(variants))]}",
+        voice=f"{_pick(cohort.accents, draw)}+{_pick(cohort.women if woman else cohort.men, draw)}",
         pitch=50.0 + 6.0 * draw.standard_normal(),
         rate=170.0 + 12.0 * draw.standard_normal() - 0.3 * (age - 45),
+        rate_factor=cohort.rate_factor,
         tract=float(np.exp(0.05 * draw.standard_normal())),
         expressiveness=cohort.expressiveness * float(np.exp(0.15 * draw.standard_normal())),
-        habit=_add(cohort.manner, _scale(_draw_style(draw), 0.4)),
-        noise_db=float(draw.uniform(*cohort.noise_db)),
-        telephone=bool(draw.random() < cohort.telephone_share),
+        habit=add_styles(cohort.manner, scale_style(draw_chance(draw), 0.4), move_voice(traits, config.traits)),
+        traits=traits,
+        label_shares=cohort.label_shares,
+        new_word_share=cohort.new_word_share,
+        new_words=cohort.new_words,
+        channel=_draw_channel(cohort, draw),
     )
 
 
 def speak_utterance(config: WorldConfig, speaker: Speaker, index: int) -> WorldUtterance:
-    """Speak the utterance of that index; emotions take turns, so that each speaker's labels are balanced."""
+    """Speak the utterance of that index."""
+    draw = _generator(config.seed, f"{speaker.speaker_id}-{index:04d}")
+    plan = _plan(config, speaker, index, draw)
+    spoken = _shape(speak(_request(plan.text, speaker, plan.style)), plan.style, draw)
+    voice = soxr.resample(spoken, ESPEAK_RATE * speaker.tract, SAMPLE_RATE, quality="HQ")
+    return WorldUtterance(plan.utterance_id, plan.text, plan.emotion, record(voice, speaker.channel, draw))
+
+
+def plan_utterance(config: WorldConfig, speaker: Speaker, index: int) -> Plan:
+    """Return what `speak_utterance` will say, and how."""
+    return _plan(config, speaker, index, _generator(config.seed, f"{speaker.speaker_id}-{index:04d}"))
+
+
+def _plan(config: WorldConfig, speaker: Speaker, index: int, draw: Generator) -> Plan:
+    emotion = _choose_emotion(config, speaker, index)
+    style = _draw_style(config, speaker, emotion, draw)
     utterance_id = f"{speaker.speaker_id}-{index:04d}"
-    draw = _generator(config.seed, utterance_id)
-    emotion = EMOTIONS[index % len(EMOTIONS)]
-    style = draw_style(config, speaker, emotion, draw)
-    text = draw_sentence(draw)
-    spoken = speak(_request(text, speaker, style))
-    waveform = _record(_shape(spoken, style, draw), speaker, draw)
-    return WorldUtterance(utterance_id, text, emotion, waveform)
+    return Plan(utterance_id, _draw_text(config, speaker, utterance_id, draw), emotion, style)
 
 
-def draw_style(config: WorldConfig, speaker: Speaker, emotion: str, draw: Generator) -> VoiceStyle:
+def _choose_emotion(config: WorldConfig, speaker: Speaker, index: int) -> str:
+    """Let the emotions take turns, or take their shares, so that each speaker's labels are as even as they can be."""
+    if speaker.label_shares is None:
+        return EMOTIONS[index % len(EMOTIONS)]
+    start = _generator(config.seed, f"{speaker.speaker_id}/labels").random()
+    bounds = np.cumsum([share for _, share in speaker.label_shares])
+    place = (start + index * _GOLDEN) % 1.0
+    return EMOTIONS[int(np.searchsorted(bounds / bounds[-1], place, side="right"))]
+
+
+def _draw_text(config: WorldConfig, speaker: Speaker, utterance_id: str, draw: Generator) -> str:
+    sentence = draw_sentence(draw)
+    if speaker.new_word_share > 0.0:
+        chance = _generator(config.seed, f"{utterance_id}/new words")
+        if chance.random() < speaker.new_word_share:
+            sentence = use_new_word(sentence, _pick(speaker.new_words, chance))
+    if config.traits.words == 0.0:
+        return str(sentence)
+    habits = _generator(config.seed, f"{utterance_id}/habits")
+    return add_habits(str(sentence), speaker.traits, config.traits.words, habits)
+
+
+def _draw_style(config: WorldConfig, speaker: Speaker, emotion: str, draw: Generator) -> VoiceStyle:
     """Return the prosody of one utterance: the emotion, part of another one, the speaker's habit, and chance."""
     share = 1.0 - config.ambiguity * draw.random()
     other = EMOTIONS[draw.integers(len(EMOTIONS))]
-    meant = _scale(getattr(config.emotions, emotion), share * speaker.expressiveness)
-    mixed = _scale(getattr(config.emotions, other), (1.0 - share) * speaker.expressiveness)
-    chance = _scale(_draw_style(draw), config.spread)
-    return _add(_add(meant, mixed), _add(speaker.habit, chance))
+    meant = scale_style(getattr(config.emotions, emotion), share * speaker.expressiveness)
+    mixed = scale_style(getattr(config.emotions, other), (1.0 - share) * speaker.expressiveness)
+    chance = scale_style(draw_chance(draw), config.spread)
+    return add_styles(add_styles(meant, mixed), add_styles(speaker.habit, chance))
 
 
 def _generator(seed: int, name: str) -> Generator:
     return np.random.default_rng(int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:16]))
 
 
-def _draw_style(draw: Generator) -> VoiceStyle:
-    return VoiceStyle(**dict(zip(VoiceStyle.model_fields, draw.standard_normal(6).tolist(), strict=True)))
+def _pick(choices: tuple[str, ...], draw: Generator) -> str:
+    """Draw one of them; a choice out of one draws as well, or every later draw would move (numpy would skip it)."""
+    return choices[int(draw.integers(max(2, len(choices)))) % len(choices)]
 
 
-def _scale(style: VoiceStyle, factor: float) -> VoiceStyle:
-    return VoiceStyle(**{name: value * factor for name, value in style})
-
-
-def _add(one: VoiceStyle, other: VoiceStyle) -> VoiceStyle:
-    return VoiceStyle(**{name: value + getattr(other, name) for name, value in one})
+def _draw_channel(cohort: CohortConfig, draw: Generator) -> Channel:
+    return Channel(
+        noise_db=float(draw.uniform(*cohort.noise_db)),
+        telephone=bool(draw.random() < cohort.telephone_share),
+        snr_db=cohort.snr_db,
+        codec=cohort.codec,
+        codec_quality=cohort.codec_quality,
+    )
 
 
 def _request(text: str, speaker: Speaker, style: VoiceStyle) -> SpokenRequest:
+    rate = float(np.clip(speaker.rate * 1.15**style.rate, 90, 320)) * speaker.rate_factor
     return SpokenRequest(
         text=text,
         voice=speaker.voice,
-        rate=round(float(np.clip(speaker.rate * 1.15**style.rate, 90, 320))),
+        rate=round(min(max(rate, SLOWEST), FASTEST)),
         pitch=round(float(np.clip(speaker.pitch + 10.0 * style.pitch, 0, 99))),
         pitch_range=round(float(np.clip(50.0 + 16.0 * style.pitch_range, 0, 99))),
     )
@@ -199,21 +197,3 @@ def _shape(spoken: NDArray[np.int16], style: VoiceStyle, draw: Generator) -> Wav
     phase = np.arange(len(samples), dtype=np.float32) * np.float32(2 * np.pi * 6.0 / ESPEAK_RATE)
     samples *= 1 - depth * (1 + np.sin(phase + np.float32(draw.uniform(0, 2 * np.pi)))) / 2
     return samples * np.float32(10.0 ** (3.0 * style.level / 20.0))
-
-
-def _record(samples: Waveform, speaker: Speaker, draw: Generator) -> Waveform:
-    """Bring the voice to 16 kHz through the speaker's tract, room and microphone: band, noise, gain."""
-    voice = soxr.resample(samples, ESPEAK_RATE * speaker.tract, SAMPLE_RATE, quality="HQ")
-    if speaker.telephone:
-        voice = _telephone_band(voice)
-    level = float(np.sqrt(np.mean(np.square(voice)))) + 1e-6
-    noise = draw.standard_normal(len(voice), dtype=np.float32) * np.float32(level * 10.0 ** (speaker.noise_db / 20.0))
-    gain = np.float32(10.0 ** (draw.normal(-3.0, 3.0) / 20.0))
-    return np.asarray(np.clip((voice + noise) * gain, -1.0, 1.0), dtype=np.float32)
-
-
-def _telephone_band(voice: Waveform) -> Waveform:
-    spectrum = np.fft.rfft(voice)
-    hertz = np.fft.rfftfreq(len(voice), 1.0 / SAMPLE_RATE)
-    spectrum[(hertz < 300.0) | (hertz > 3_400.0)] = 0.0
-    return np.asarray(np.fft.irfft(spectrum, len(voice)), dtype=np.float32)

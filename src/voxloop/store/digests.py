@@ -13,8 +13,8 @@ RECORD_NAME = "_record.json"
 
 
 LIBRARIES = (
-    *("espeakng-loader", "great-expectations", "librosa", "lightning", "numpy", "onnx", "onnxruntime", "onnxscript"),
-    *("pandas", "pyarrow", "safetensors", "scipy", "soundfile", "soxr", "torch"),
+    *("cleanlab", "espeakng-loader", "great-expectations", "librosa", "lightning", "numpy", "onnx", "onnxruntime"),
+    *("onnxscript", "pandas", "pyarrow", "safetensors", "scikit-learn", "scipy", "soundfile", "soxr", "torch"),
 )
 """What the bytes of a step's result may depend on besides our own code."""
 

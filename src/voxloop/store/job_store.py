@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,11 +33,13 @@ from voxloop.store.digests import (
     RECORD_NAME,
     canonical_json,
     code_digest,
+    digest_file,
     digest_json,
     digest_tree,
     library_versions,
     list_files,
 )
+from voxloop.store.sweep import hold_store
 
 KEY_BYTES = 32
 
@@ -87,21 +91,23 @@ def run_step(
 
     Raises:
         InputError: An input does not exist, or `out` already holds something.
+        IntegrityError: An input changed meanwhile, or somebody was erased: what was read before may hold them still.
     """
     refuse_occupied(out)
+    tombstones = _digest_tombstones()
     digests = {name: _digest_input(step, name, path) for name, path in inputs.items()}
     made_by = {"code": code_digest(), "libraries": library_versions()}
     key = digest_json({"step": step, "inputs": digests, "config": config, **made_by})
     store = JobStore(get_settings().store, read_runner_key(get_settings().runner_key_file))
     started = time.monotonic()
-    if (kept := store.find(step, key)) is not None:
-        with build_folder(out) as folder:
-            _copy_contents(kept, folder)
-            verify_result(folder, step, key, store.secret)  # the copy too: a disk may fail while it is made
+    if _reuse(store, step, key, out):
         print(f"step {step}: reused {key[:12]}", flush=True)
         return out
-    with build_folder(out) as folder:
+    with ExitStack() as held, build_folder(out) as folder:
         work(folder)
+        # Shared until `out` has its name: an erasure holds it alone, so it comes before these checks or finds `out`.
+        held.enter_context(hold_store(store.root, alone=False))
+        _refuse_erased_meanwhile(step, tombstones)
         _refuse_changed_inputs(step, inputs, digests)
         record = StepRecord(step, key, digests, config, code_digest(), list_files(folder)).sealed(store.secret)
         write_file(folder / RECORD_NAME, canonical_json(asdict(record)))
@@ -210,6 +216,19 @@ def write_new_key(path: Path) -> None:
         beside.unlink()
 
 
+def _reuse(store: JobStore, step: str, key: str, out: Path) -> bool:
+    """Copy a kept result to `out`; return False when there is none. No sweep takes it away meanwhile."""
+    with hold_store(store.root, alone=False):
+        if (kept := store.find(step, key)) is None:
+            return False
+        with suppress(PermissionError):  # another user's result, read all the same
+            os.utime(kept)  # what is used stays in grace, also for a runner whose run folder lies elsewhere
+        with build_folder(out) as folder:
+            _copy_contents(kept, folder)
+            verify_result(folder, step, key, store.secret)  # the copy too: a disk may fail while it is made
+    return True
+
+
 def _digest_input(step: str, name: str, path: Path | None) -> str | None:
     if path is None:
         return None
@@ -228,6 +247,22 @@ def _refuse_changed_inputs(step: str, inputs: Mapping[str, Path | None], digests
             raise IntegrityError(
                 f"{path} changed while {step} read it", rule="a result belongs to its inputs", remedy="run it again"
             )
+
+
+def _digest_tombstones() -> str:
+    try:
+        return digest_file(get_settings().tombstones_file)
+    except FileNotFoundError:  # nobody was erased yet
+        return ""
+
+
+def _refuse_erased_meanwhile(step: str, tombstones: str) -> None:
+    if _digest_tombstones() != tombstones:
+        raise IntegrityError(
+            f"somebody was erased while {step} ran",
+            rule="what it read before the erasure may hold them still",
+            remedy="run it again",
+        )
 
 
 def _copy_contents(source: Path, target: Path) -> None:

@@ -17,6 +17,8 @@ from safetensors.torch import save
 from torch import nn
 
 from voxloop.config import resolved
+from voxloop.data.shards import read_manifest
+from voxloop.data.splits import Split
 from voxloop.store.atomic import write_file
 from voxloop.store.digests import digest_tree
 from voxloop.tasks import Task
@@ -29,10 +31,11 @@ from voxloop.training.speech_module import SpeechModule
 WEIGHTS_NAME = "weights.safetensors"
 REPORT_NAME = "training.json"
 CURVES_NAME = "curves.png"
+SPEAKERS_NAME = "speakers.json"
 
 
 def fit_task(dataset: Path, folder: Path, *, task: Task, recipe: Recipe) -> None:
-    """Train `task` on `dataset` and write weights, report and curves into `folder`.
+    """Train `task` on `dataset` and write weights, report, curves and the list of speakers into `folder`.
 
     On a CPU the weights are a function, to the byte, of dataset, recipe, torch's version and the kind of CPU.
 
@@ -130,3 +133,18 @@ def _write(
         "parameters": parameters,
     }
     write_file(folder / REPORT_NAME, json.dumps(report, indent=2) + "\n")
+    write_file(folder / SPEAKERS_NAME, json.dumps(list_speakers(dataset, task.TARGET), indent=2) + "\n")
+
+
+def list_speakers(dataset: Path, target: str) -> dict[str, object]:
+    """Return whom a model learns from: the speakers of `train` and `dev` with a label in `target`, each list sorted.
+
+    It travels with the model, so that an erasure can say which models learnt from a speaker.
+    """
+    named: dict[str, object] = {"schema_version": 1}
+    splits: tuple[Split, ...] = ("train", "dev")
+    for split in splits:
+        rows = read_manifest(dataset, ("speaker_id", target), split)
+        labelled = rows.filter(rows[target].is_valid())
+        named[split] = sorted(set(labelled["speaker_id"].to_pylist()))
+    return named

@@ -4,21 +4,25 @@ from pathlib import Path
 
 import pytest
 
-from voxloop.data.manifest import Manifest, ShardEntry, SplitCount, load_manifest, write_manifest
+from voxloop.data.manifest import Manifest, NumberSummary, ShardEntry, SplitCount, load_manifest, write_manifest
 from voxloop.errors import InputError, IntegrityError
 
 MANIFEST = Manifest(
-    schema_version=1,
+    schema_version=2,
     corpus="world",
+    parallel_texts=False,
+    text_normaliser="1",
     config={"seed": 1},
     utterances=3,
     hours=0.01,
     speakers=2,
     labels={"emotion": {"anger": 3}},
+    numbers={"duration_s": NumberSummary(count=3, mean=1.0, sd=0.1, minimum=0.9, maximum=1.1)},
     splits={"train": SplitCount(utterances=3, speakers=2)},
     shards=(ShardEntry(path="shards/part-00000.parquet", sha256="0" * 64, rows=3),),
     quarantined={"silent": 1},
     left_out=0,
+    erased=0,
 )
 
 

@@ -12,8 +12,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from voxloop.data.manifest import Manifest, write_manifest
-from voxloop.data.schema import MANIFEST_COLUMNS, UTTERANCE_SCHEMA, Utterance, make_row
-from voxloop.data.shards import ShardWriter, iter_audio, load_split, read_manifest
+from voxloop.data.schema import MANIFEST_COLUMNS, SCHEMA_VERSION, UTTERANCE_SCHEMA, Utterance, make_row
+from voxloop.data.shards import ShardWriter, iter_audio, load_split, read_manifest, write_measures
 from voxloop.data.splits import SPLITS
 from voxloop.errors import InputError, IntegrityError
 from voxloop.store.digests import digest_bytes, digest_tree
@@ -48,8 +48,12 @@ def write_rows(folder: Path, rows: list[dict[str, Any]], shard_bytes: int = 2**2
         for row in rows:
             writer.write(row)
     manifest = Manifest(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
         corpus="noise",
+        parallel_texts=False,
+        text_normaliser="1",
+        numbers={},
+        erased=0,
         config={},
         utterances=len(rows),
         hours=0.0,
@@ -101,6 +105,39 @@ def test_reading_the_manifest_touches_no_audio(tmp_path: Path) -> None:
     assert table.column_names == list(MANIFEST_COLUMNS)
     with pytest.raises(OSError, match="."):
         pq.read_table(shard, columns=["audio"])
+
+
+def test_reading_the_manifest_reads_few_bytes(tmp_path: Path) -> None:
+    dataset = write_rows(tmp_path / "d", ROWS * 100)
+    audio = sum(len(row["audio"]) for row in ROWS) * 100
+    before = read_so_far()
+    assert read_manifest(dataset).num_rows == 3_000
+    assert read_manifest(dataset, ["utterance_id"], "dev").num_rows > 0
+    assert read_so_far() - before < audio / 4
+
+
+def read_so_far() -> int:
+    """Return the bytes this process has read by system calls (rchar of proc(5))."""
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
+def test_rows_of_words_alone_have_no_sound(tmp_path: Path) -> None:
+    essay = {**ROWS[0], "utterance_id": "essay", "text": "a" * 1_000}
+    for column in ("audio", "sample_rate", "num_samples", "duration_s", "loudness_dbfs"):
+        essay[column] = None
+    dataset = write_rows(tmp_path / "d", [ROWS[0], essay, *ROWS[1:3]], shard_bytes=900)
+    assert read_manifest(dataset)["duration_s"].null_count == 1
+    assert [row["utterance_id"] for row, _ in iter_audio(dataset)] == ["u000", "u001", "u002"]
+    assert len(list((dataset / "shards").iterdir())) > 1
+
+
+def test_measures_are_a_table_of_their_own(tmp_path: Path) -> None:
+    write_measures({}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    write_measures({"b": {"z": 1.0, "a": 2.0}, "a": {"m": 0.5}}, tmp_path)
+    table = pq.read_table(tmp_path / "measures.parquet")
+    assert table.column_names == ["utterance_id", "a", "m", "z"]
+    assert table.to_pylist()[1] == {"utterance_id": "a", "a": None, "m": 0.5, "z": None}
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -69,6 +69,10 @@ def write_dataset(folder: Path, rows: Iterable[dict[str, Any]]) -> Path:
         Manifest(
             schema_version=SCHEMA_VERSION,
             corpus="by hand",
+            parallel_texts=False,
+            text_normaliser="1",
+            numbers={},
+            erased=0,
             config={},
             utterances=len(rows),
             hours=sum(row["duration_s"] for row in rows) / 3600,

@@ -21,6 +21,7 @@ def test_asked_again_it_is_taken_from_the_store(tmp_path: Path, capsys: pytest.C
     one = train(dataset, tmp_path / "one", config="smoke", overrides=ONE_EPOCH)
     two = train(dataset, tmp_path / "two", config="smoke", overrides=ONE_EPOCH)
     assert {path.name for path in one.iterdir()} == {
+        "speakers.json",
         "weights.safetensors", "training.json", "curves.png", "_record.json"
     }  # fmt: skip
     assert "step train: reused" in capsys.readouterr().out

@@ -7,17 +7,20 @@ from typing import Any
 
 import pytest
 
-from tests.services.pipeline_folders import PipelineFolders, write_folders
+from tests.services.pipeline_folders import PipelineFolders, write_acceptance, write_folders
+from voxloop.data.acceptance import load_acceptance
 from voxloop.errors import InputError, IntegrityError, RefusedError
-from voxloop.release.evidence import Evidence, flatten, read_evidence, require_consistent, write_note
+from voxloop.release.evidence import Evidence, flatten, read_evidence, require_consistent, require_same_data, write_note
 from voxloop.release.registration import describe_version, require_pass
+from voxloop.settings import Settings, get_settings
+from voxloop.store.job_store import read_runner_key
 from voxloop.store.revision import CodeRevision
 
 CLEAN = CodeRevision("c" * 40, dirty=False)
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> PipelineFolders:
+def folders(settings: Settings, tmp_path: Path) -> PipelineFolders:
     return write_folders(tmp_path / "made", task="emotion")
 
 
@@ -25,11 +28,15 @@ def read(folders: PipelineFolders, revision: CodeRevision = CLEAN) -> Evidence:
     kept = {
         "training": folders.weights,
         "model": folders.model,
-        "data_report": folders.report,
+        "data": folders.data,
         "evaluation": folders.evaluation,
         "verdict": folders.verdict,
     }
-    return read_evidence("emotion", kept, revision)
+    return read_evidence("emotion", kept, revision, key())
+
+
+def key() -> bytes:
+    return read_runner_key(get_settings().runner_key_file)
 
 
 def edit(path: Path, **changes: Any) -> None:
@@ -51,7 +58,7 @@ def test_the_identity_follows_the_bytes_and_the_code(folders: PipelineFolders) -
     assert read(folders).digest == first
     assert read(folders, replace(CLEAN, dirty=True)).digest != first
     assert read(folders, replace(CLEAN, commit="d" * 40)).digest != first
-    (folders.report / "report.json").write_text('{"verdict": "FAIL"}')
+    (folders.data / "data_report" / "report.json").write_text('{"verdict": "FAIL"}')
     assert read(folders).digest != first
 
 
@@ -116,6 +123,7 @@ def test_a_version_names_everything_it_stands_on(folders: PipelineFolders, tmp_p
         "voxloop.data_digest",
         "voxloop.evaluation_digest",
         "voxloop.verdict",
+        "voxloop.data_verdict",
         "voxloop.policy",
         "voxloop.git_commit",
         "voxloop.judged_against",
@@ -125,6 +133,8 @@ def test_a_version_names_everything_it_stands_on(folders: PipelineFolders, tmp_p
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
+        ({"voxloop.data_verdict": "FAIL"}, RefusedError),
+        ({"voxloop.data_verdict": ""}, RefusedError),
         ({"voxloop.git_dirty": "true"}, RefusedError),
         ({"voxloop.git_dirty": ""}, RefusedError),
         ({"voxloop.model_digest": "0" * 64}, IntegrityError),
@@ -139,8 +149,8 @@ def test_a_run_of_other_bytes_or_a_dirty_tree_gives_no_version(
         describe(folders, tmp_path, **changes)
 
 
-def test_an_evaluation_of_another_task_gives_no_version(tmp_path: Path) -> None:
-    with pytest.raises(IntegrityError, match="of task 'asr'"):
+def test_an_evaluation_of_another_task_gives_no_version(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(IntegrityError, match="for task 'asr'"):
         describe(write_folders(tmp_path / "made", task="asr"), tmp_path)
 
 
@@ -168,3 +178,33 @@ def test_nested_configuration_becomes_dotted_keys() -> None:
         "f": "text",
         "g": "true",
     }
+
+
+@pytest.mark.parametrize("step", ["training", "evaluation"])
+def test_another_dataset_than_the_accepted_one_is_no_evidence(folders: PipelineFolders, step: str) -> None:
+    stated = {"training": {"dataset_digest": "d" * 64}, "evaluation": {"dataset_digest": "d" * 64}}
+    accepted = load_acceptance(folders.data, key())
+    require_same_data(accepted, "emotion", **stated)
+    for other in ({}, {"dataset_digest": "e" * 64}):
+        with pytest.raises(IntegrityError, match=f"the {step} is about dataset .*, accepted was dddddddddddd"):
+            require_same_data(accepted, "emotion", **(stated | {step: other}))
+    with pytest.raises(IntegrityError, match="accepted for task 'emotion', not 'asr'"):
+        require_same_data(accepted, "asr", **stated)
+
+
+def test_an_acceptance_that_was_edited_is_no_evidence(folders: PipelineFolders) -> None:
+    write_acceptance(folders.data, "emotion", "FAIL")
+    assert read(folders).tags["voxloop.data_verdict"] == "FAIL"
+    edit(folders.data / "acceptance.json", verdict="PASS")
+    with pytest.raises(IntegrityError, match="a seal this runner did not make"):
+        read(folders)
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"verdict": "PASS"}'])
+def test_a_folder_without_an_acceptance_is_no_evidence(folders: PipelineFolders, content: str | None) -> None:
+    path = folders.data / "acceptance.json"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(IntegrityError, match="holds no acceptance"):
+        read(folders)

@@ -32,10 +32,10 @@ def run_toy(package: Path, out: Path, data: str, model: str) -> RunResult:
 @pytest.mark.parametrize(
     ("data", "model", "ran"),
     [
-        ("PASS", "PASS", {"ingest", "validate", "gate", "register"}),
-        ("PASS", "FAIL", {"ingest", "validate", "gate"}),
-        ("PASS", "CANNOT_TELL", {"ingest", "validate", "gate"}),
-        ("CANNOT_TELL", "PASS", {"ingest", "validate"}),
+        ("PASS", "PASS", {"ingest", "validate", "accept", "gate", "register"}),
+        ("PASS", "FAIL", {"ingest", "validate", "accept", "gate"}),
+        ("PASS", "CANNOT_TELL", {"ingest", "validate", "accept", "gate"}),
+        ("CANNOT_TELL", "PASS", {"ingest", "validate", "accept"}),
     ],
 )
 def test_enters_the_branches_the_verdicts_open(
@@ -45,6 +45,7 @@ def test_enters_the_branches_the_verdicts_open(
     assert {name for name, state in result.tasks.items() if state == "SUCCEEDED"} == ran
     assert {state for name, state in result.tasks.items() if name not in ran} <= {"SKIPPED"}
     assert result.data_verdict == data
+    assert result.data_verdicts == {"validate": data}
     assert result.verdict == (model if "gate" in ran else None)
     assert result.version == (3 if "register" in ran else None)
     assert result.model_digest == ("d1" if "gate" in ran else None)
@@ -74,7 +75,8 @@ def test_a_failed_step_is_named_and_keeps_its_kind(
         run_toy(package, tmp_path, "PASS", model)
     assert type(raised.value) is kind
     result = RunResult.read(tmp_path)
-    assert result.tasks == {"ingest": "SUCCEEDED", "validate": "SUCCEEDED", "gate": "FAILED", "register": "SKIPPED"}
+    done = dict.fromkeys(("ingest", "validate", "accept"), "SUCCEEDED")
+    assert result.tasks == {**done, "gate": "FAILED", "register": "SKIPPED"}
     assert result.error is not None
     assert (result.error["step"], result.error["transient"]) == ("gate", kind.transient)
     assert result.verdict is None
@@ -119,7 +121,7 @@ def test_refuses_a_condition_it_could_not_check(package: Path) -> None:
 def test_a_step_that_left_no_output_is_not_finished(package: Path, tmp_path: Path) -> None:
     steps = read_steps(read_package(package), tmp_path)
     assert {step.name for step in steps.values() if step.finished} == set()
-    assert [branch.producer for branch in steps["register"].branches] == ["validate", "gate"]
+    assert [branch.producer for branch in steps["register"].branches] == ["accept", "gate"]
 
 
 def test_a_stopped_run_takes_its_step_along(package: Path, tmp_path: Path) -> None:

@@ -36,9 +36,13 @@ def test_a_run_has_a_folder_of_its_own(settings: Settings) -> None:
     [
         ({"version": 3, "verdict": "PASS"}, "version 3 passed the gate"),
         ({"version": None, "verdict": "CANNOT_TELL"}, "the gate says CANNOT_TELL; the reasons are under /out"),
-        ({"version": None, "verdict": None, "data_verdict": "FAIL"}, "the data report says FAIL"),
-        ({"version": None, "verdict": None, "data_verdict": None}, "says nothing"),
+        ({"version": None, "verdict": None, "data_verdicts": {"validate": "FAIL"}}, "validate says FAIL"),
+        (
+            {"version": None, "verdict": None, "data_verdicts": {"validate": "PASS", "leakage": "FAIL"}},
+            "r: leakage says F",
+        ),
+        ({"version": None, "verdict": None}, "nothing was judged"),
     ],
 )
 def test_the_outcome_in_words(outcome: dict[str, object], said: str) -> None:
-    assert said in describe_outcome({"folder": "/out", "data_verdict": "PASS", **outcome})
+    assert said in describe_outcome({"folder": "/out", "data_verdicts": {}, **outcome})

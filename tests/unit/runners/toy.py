@@ -25,6 +25,14 @@ def validate(dataset: Input[Artifact], out: Output[Artifact], says: str) -> str:
 
 
 @dsl.component(base_image="toy", install_kfp_package=False)
+def accept(report: Input[Artifact], out: Output[Artifact], says: str) -> str:
+    from pathlib import Path
+
+    Path(out.path).mkdir()
+    return says
+
+
+@dsl.component(base_image="toy", install_kfp_package=False)
 def gate(dataset: Input[Artifact], out: Output[Artifact], says: str) -> str:
     import json
     import os
@@ -57,7 +65,8 @@ def register(dataset: Input[Artifact], out: Output[Artifact]) -> None:
 def toy(data: str, model: str) -> None:
     dataset = ingest().set_caching_options(False).outputs["out"]
     checked = validate(dataset=dataset, says=data).set_caching_options(False).outputs
-    with dsl.If(checked["Output"] == "PASS"):
+    accepted = accept(report=checked["out"], says=checked["Output"]).set_caching_options(False).outputs
+    with dsl.If(accepted["Output"] == "PASS"):
         judged = gate(dataset=dataset, says=model).set_caching_options(False).outputs
         with dsl.If(judged["Output"] == "PASS"):
             register(dataset=dataset).set_caching_options(False)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,3 +144,16 @@ def test_it_is_thirty_times_faster_than_real_time() -> None:
 def test_the_import_alone_needs_no_librosa() -> None:
     program = "import sys, voxloop.speech.prosody; sys.exit('librosa' in sys.modules or 'numba' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.slow
+def test_processes_that_compile_at_once_leave_a_cache_that_works(tmp_path: Path) -> None:
+    """Two test workers in a fresh environment ended in segmentation faults, and so did every process after them."""
+    program = (
+        "import numpy as np; from voxloop.speech.prosody import ProsodyConfig, measure_prosody;"
+        "measure_prosody(np.sin(np.arange(16000, dtype=np.float32) * np.float32(0.05)), ProsodyConfig())"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    for _ in range(2):
+        together = [subprocess.Popen([sys.executable, "-c", program], env=environment) for _ in range(4)]
+        assert [process.wait() for process in together] == [0, 0, 0, 0]

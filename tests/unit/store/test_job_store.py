@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -11,8 +12,11 @@ import pytest
 
 from voxloop.errors import InputError, IntegrityError
 from voxloop.settings import Settings
+from voxloop.store import atomic
+from voxloop.store.atomic import write_file
 from voxloop.store.digests import RECORD_NAME
 from voxloop.store.job_store import read_record, read_runner_key, run_step
+from voxloop.store.sweep import hold_store
 
 
 class Work:
@@ -214,6 +218,42 @@ def test_an_input_that_changes_meanwhile_keeps_nothing(settings: Settings, data:
         run(change_while_reading, tmp_path / "a", data)
     assert not (tmp_path / "a").exists()
     assert not (settings.store / "step").exists()
+
+
+@pytest.mark.parametrize("earlier", [None, "one"])
+def test_a_step_that_ran_while_somebody_was_erased_brings_nothing_back(
+    settings: Settings, data: Path, tmp_path: Path, earlier: str | None
+) -> None:
+    if earlier is not None:
+        write_file(settings.tombstones_file, earlier)
+
+    def erase_while_reading(folder: Path) -> None:
+        (folder / "x").write_text(data.read_text(encoding="utf-8"), encoding="utf-8")
+        with hold_store(settings.store, alone=True):  # the lock is free while a step works
+            write_file(settings.tombstones_file, "another")
+
+    with pytest.raises(IntegrityError, match="somebody was erased while step ran"):
+        run(erase_while_reading, tmp_path / "outs" / "a", data)
+    assert list((tmp_path / "outs").iterdir()) == []
+    assert not (settings.store / "step").exists()
+    assert run(Work(), tmp_path / "outs" / "a", data).is_dir(), "run again it is made"
+
+
+def test_no_erasure_comes_between_the_check_and_the_name(
+    settings: Settings, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "a"
+    true, tried = atomic.sync_tree, []
+
+    def try_to_erase(folder: Path) -> None:
+        with settings.store.with_name(".store.lock").open("a") as stream, pytest.raises(BlockingIOError):
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        tried.append(folder)
+        true(folder)
+
+    monkeypatch.setattr(atomic, "sync_tree", try_to_erase)  # what comes last before the rename
+    run(Work(), out, data)
+    assert len(tried) == 1
 
 
 def test_other_libraries_are_another_result(

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
 from voxloop.data.corpora.reader import CorpusReader
 from voxloop.errors import CorpusError
 
-CORPORA = ("nemo", "world")
+CORPORA = (
+    "commonvoice",
+    "cremad",
+    "emodb",
+    "essays",
+    "friendspersona",
+    "fsdd",
+    "lhotse",
+    "librispeech",
+    "mboshi",
+    "nemo",
+    "ravdess",
+    "world",
+    "youtube_personality",
+)
 
 
 def find_corpus(name: str) -> CorpusReader:
@@ -17,8 +32,11 @@ def find_corpus(name: str) -> CorpusReader:
         CorpusError: voxloop has none of that name.
     """
     if name not in CORPORA:
+        near = get_close_matches(name, CORPORA, n=1)
         raise CorpusError(
-            f"no corpus {name!r}", rule=f"the corpora are {', '.join(CORPORA)}", remedy="name one of them as --corpus"
+            f"no corpus {name!r}",
+            rule=f"the corpora are {', '.join(CORPORA)}",
+            remedy=f"did you mean {near[0]!r}?" if near else "name one of them",
         )
     reader: CorpusReader = import_module(f"voxloop.data.corpora.{name}").READER
     return reader

@@ -14,7 +14,9 @@ from voxloop.config import StrictModel
 from voxloop.data.schema import Utterance
 from voxloop.data.splits import SplitConfig
 from voxloop.errors import CorpusError
-from voxloop.speech.waveform import AudioLimits
+from voxloop.speech.limits import AudioLimits
+
+_DEPTH = 3  # the folder given and two levels below: cv-corpus-17.0/pl, LibriSpeech inside an unpacked folder
 
 
 class CorpusConfig(StrictModel):
@@ -81,15 +83,62 @@ class CorpusReader:
     """How one corpus is read.
 
     Args:
+        name: As `--corpus` names it.
+        title: What it is, in a line.
+        tasks: Families it has labels for: `asr`, `emotion`, `personality`.
+        licence: The terms of the original.
+        layout: The folder it expects, in a line.
+        parallel_texts: Whether every speaker says the same sentences: a sentence in training and in test is then no
+            surprise to anything but recognition, which cannot be tested on it.
         config_model: Model of `configs/corpora/<name>.yaml`.
         locate: Turns the path a person gave into the corpus' own folder, or raises CorpusError; None for a corpus that
             needs none.
-        list_candidates: Every file or utterance, in an order that does not depend on the file system.
+        list_candidates: Every file or utterance, in an order that does not depend on the file system. `load` of each is
+            a `functools.partial` of a module's function with plain data, because decoding happens in other processes.
+        size: How much of it there is, as its authors say.
     """
 
+    name: str
+    title: str
+    tasks: tuple[str, ...]
+    licence: str
+    layout: str
+    parallel_texts: bool
     config_model: type[CorpusConfig]
     locate: Callable[[Path], Path] | None
     list_candidates: Callable[[Any, Path | None], Sequence[Candidate]]
+    size: str = ""
+
+
+def find_folder(path: Path, markers: Sequence[str], layout: str) -> Path:
+    """Return the corpus' own folder: `path`, or the one folder up to two levels below it that holds what marks it.
+
+    Args:
+        path: What a person gave.
+        markers: Names or glob patterns, every one of which must be found right inside the folder.
+        layout: What the folder should hold, for the message.
+
+    Raises:
+        CorpusError: `path` is no folder or empty, no folder holds all the markers, or several do.
+    """
+    require_folder(path, layout)
+    level = [path]
+    for _ in range(_DEPTH):
+        found = [folder for folder in level if all(any(folder.glob(marker)) for marker in markers)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            places = ", ".join(str(folder) for folder in found)
+            raise CorpusError(
+                f"{path} holds several corpora: {places}", rule=layout, remedy="name one of them as --path"
+            )
+        level = sorted(below for folder in level for below in folder.iterdir() if _may_hold(below))
+    missing = next((marker for marker in markers if not any(path.glob(marker))), markers[0])
+    raise CorpusError(f"{path} has no {missing}", rule=layout, remedy=f"put {missing} there, or fix --path")
+
+
+def _may_hold(path: Path) -> bool:
+    return not path.name.startswith(".") and path.is_dir()
 
 
 def require_folder(path: Path, layout: str) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from voxloop.data.corpora.reader import Candidate, CorpusConfig, CorpusReader
 from voxloop.data.schema import Utterance
-from voxloop.speech.speaker_world import Speaker, WorldConfig, list_speakers, speak_utterance
+from voxloop.speech.speaker_world import Speaker, list_speakers, speak_utterance
+from voxloop.speech.world_config import WorldConfig
 
 _PAUSE = timedelta(seconds=10)  # virtual time between two utterances of a speaker
 _SESSION = 12  # utterances
@@ -48,7 +49,18 @@ def _load(config: WorldCorpusConfig, speaker: Speaker, index: int) -> Utterance:
         emotion=spoken.emotion,
         gender=speaker.gender,
         age=speaker.age,
+        traits=speaker.traits.model_dump() if config.world.traits.are_heard else {},
     )
 
 
-READER = CorpusReader(config_model=WorldCorpusConfig, locate=None, list_candidates=list_candidates)
+READER = CorpusReader(
+    name="world",
+    title="The built-in speaker world: virtual speakers of eSpeak NG, with knobs to drift",
+    tasks=("asr", "emotion", "personality"),
+    licence="CC0-1.0",
+    layout="no folder: it is synthesised",
+    parallel_texts=False,
+    config_model=WorldCorpusConfig,
+    locate=None,
+    list_candidates=list_candidates,
+)

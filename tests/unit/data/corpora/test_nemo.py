@@ -29,6 +29,7 @@ def test_every_row_becomes_an_utterance_in_a_fixed_order(tmp_path: Path, config:
     one = utterances["samples/WR0_surprised_1.ogg"]
     assert (one.utterance_id, one.speaker_id, one.emotion) == ("nemo-WR0_surprised_1", "WR0", "surprise")
     assert (one.text, one.language, one.gender, one.age) == ("zdanie 1", "pl", "male", 25)
+    assert one.waveform is not None
     assert len(one.waveform) == 4_800
 
 
