@@ -37,7 +37,7 @@ def assert_one_line(done: subprocess.CompletedProcess[str], named: str) -> None:
         (["poison", "DATA", "OUT", "--set", "alfa=0.1"], "did you mean 'alpha'"),
         (["poison", "DATA", "OUT", "--set", "alpha=2"], "alpha = 2"),
         (["poison", "DATA", "FULL"], "FULL already holds something"),
-        (["data", "diff", "DATA", "NOWHERE"], "neither a dataset folder nor a git revision"),
+        (["data", "diff", "DATA", "NOWHERE"], "is no dataset folder"),
         (["data", "diff", "EMPTY", "EMPTY"], "neither a dataset folder nor a git revision"),
         (["data", "diff", "HEAD", "no-such-revision"], "'no-such-revision'"),
         (["data", "diff", "HEAD", "HEAD", "--path", "data/nowhere"], "data/nowhere is not tracked by DVC"),

@@ -273,7 +273,7 @@ def stubs_of(settings: Settings) -> list[str]:
 
 
 def write_wav(path: Path) -> Path:
-    samples = (np.sin(np.arange(16000) / 20) * 12000 + 4000).astype("<i2")
+    samples = (np.sin(np.arange(16000) / 20) * 12000).astype("<i2")
     with wave.open(str(path), "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
