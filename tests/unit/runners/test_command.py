@@ -51,6 +51,15 @@ def test_a_missing_command_is_final(airflow_exceptions: ModuleType) -> None:
         run_process(["/no/such/command"])
 
 
+@pytest.fixture
+def keyboard() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, whatever a test before left behind."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("keyboard")
 def test_an_interrupted_task_takes_its_command_along() -> None:
     process = subprocess.Popen(
         python("import time; print('up', flush=True); time.sleep(60)"), stdout=subprocess.PIPE, text=True
