@@ -8,7 +8,7 @@ import sys
 
 from benchmarks.report import Finding
 
-BENCHMARKS = ("command_help", "speaker_world", "ingest", "manifest", "validation")
+BENCHMARKS = ("command_help", "speaker_world", "ingest", "manifest", "validation", "batching", "logmel", "checkpoint")
 
 
 def main() -> int:

@@ -37,6 +37,9 @@ from components.train import train
 from components.validate import validate
 from pipelines.step import step
 
+TRAIN_RETRIES = 5
+"""Of a training whose machine was taken away: each goes on from the newest checkpoint."""
+
 
 @dsl.pipeline(name="training", description="From a corpus to a registered challenger.")
 def training(
@@ -84,7 +87,10 @@ def training(
     ).outputs
     with dsl.If(accepted["Output"] == "PASS", name="data-pass"):
         step("Compute features", features(dataset=data, overrides=[]))
-        weights = step("Train", train(dataset=data, task=task, config=config, overrides=overrides)).outputs["out"]
+        trained = step(
+            "Train", train(dataset=data, task=task, config=config, overrides=overrides), retries=TRAIN_RETRIES
+        )
+        weights = trained.outputs["out"]
         model = step("Export to ONNX", export(weights=weights, overrides=[])).outputs["out"]
         evaluation = step(
             "Evaluate both", evaluate(model=model, dataset=data, champion=champion, task=task, overrides=[])

@@ -68,6 +68,7 @@ COMMANDS = (
         "Run a pipeline, here or on a cluster, as the settings say.",
         EXPERIMENTS,
     ),
+    Command("rerun", "voxloop.runners.rerun:rerun", "Run one step of a local run again and compare.", EXPERIMENTS),
     Command(
         "compile",
         "voxloop.runners.compile:compile_pipelines",
@@ -97,6 +98,9 @@ COMMANDS = (
     Command("evalset verify", "voxloop.jobs.evalset:verify", "Check every byte of the frozen sets.", DATA),
     Command(
         "features-publish", "voxloop.jobs.publish:publish", "Give features to the store, offline and online.", DATA
+    ),
+    Command(
+        "training-features", "voxloop.jobs.training_features:training_features", "Ask what was known of each.", DATA
     ),
     Command("erase", "voxloop.jobs.erase:erase", "Erase a speaker from all data, features and stores.", DATA),
     Command("gc", "voxloop.jobs.gc:gc", "Free what no model and no retraining needs.", DATA),

@@ -7,10 +7,11 @@
     │   └── PortTakenError          exit 2   another process listens where we should
     ├── RefusedError                exit 3   an act that the rules forbid, whoever asks
     ├── IntegrityError              exit 4   bytes and their recorded digest disagree
-    └── ServiceUnavailableError     exit 75  a server does not answer: trying again can help
+    ├── ServiceUnavailableError     exit 75  a server does not answer: trying again can help
+    └── TrainingInterruptedError    exit 85  told to stop and stopped at a checkpoint: trying again goes on from there
 
 A rejected model is a verdict (`voxloop.verdict`), not an exception. Runners read `transient` (or the exit
-code 75, EX_TEMPFAIL of sysexits.h) to decide between a retry and a stop.
+codes 75, EX_TEMPFAIL of sysexits.h, and 85, HTCondor's checkpoint exit code) to decide between a retry and a stop.
 """
 
 from __future__ import annotations
@@ -83,4 +84,11 @@ class ServiceUnavailableError(VoxloopError):
     """A server does not answer, or not in time; the same call may succeed later."""
 
     exit_code = 75
+    transient = True
+
+
+class TrainingInterruptedError(VoxloopError):
+    """A training was told to stop and has left a checkpoint; the same call goes on from it."""
+
+    exit_code = 85
     transient = True

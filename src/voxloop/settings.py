@@ -66,6 +66,9 @@ class Settings(BaseSettings):
         le=1,
         description="share of a counting check's whole figure: draws, kills, mutants",
     )
+    spot_notice: Path | None = Field(
+        default=None, description="file whose coming asks a training to stop at a checkpoint: a spot machine's notice"
+    )
     git_commit: str | None = Field(default=None, description="baked into images, which hold no .git")
 
     @field_validator("project_root", "home")

@@ -111,7 +111,10 @@ def write_folders(
     write_model(folders.model, task=task, gain=gain, golden_shift=golden_shift)
     training = {
         "config": {"optimiser": {"lr": 0.001}, "layers": [8, 8], "gain": gain},
-        "history": [{"epoch": 0, "train_loss": 1.5, "dev_uar": 0.3}, {"epoch": 1, "train_loss": 1.25, "dev_uar": 0.5}],
+        "history": [
+            {"epoch": 0, "train_loss": 1.5, "dev": {"uar": 0.3}},
+            {"epoch": 1, "train_loss": 1.25, "dev": {"uar": 0.5}},
+        ],
         "seed": 1,
         "dataset_digest": "d" * 64,
     }

@@ -19,6 +19,7 @@ from voxloop.errors import ConfigError, VoxloopError
         (errors.RefusedError, 3, False),
         (errors.IntegrityError, 4, False),
         (errors.ServiceUnavailableError, 75, True),
+        (errors.TrainingInterruptedError, 85, True),
     ],
 )
 def test_each_error_has_its_exit_code_and_says_whether_trying_again_helps(

@@ -24,6 +24,7 @@ from voxloop.settings import Settings
 from voxloop.store.atomic import write_file
 from voxloop.store.digests import RECORD_NAME
 from voxloop.store.sweep import delete, doom, find_doomed, find_leftovers, sort_leftovers
+from voxloop.store.unfinished import UNFINISHED, find_unfinished
 
 ELSEWHERE = ("mlflow", "triton", "airflow", "feast", "features", "logs", "erasures")
 """Folders of the state folder that hold no utterance, or are asked through the system that keeps them."""
@@ -139,6 +140,8 @@ def add_derived(files: Sequence[Path], places: Sequence[Place], journal: Journal
 
 def classify(path: Path, settings: Settings) -> Place | None:
     """Return the place a file belongs to; None for one outside the state folder that no step wrote: it is not ours."""
+    if path.is_relative_to(settings.store / UNFINISHED):  # goes whole, with the debris
+        return None
     for folder in path.parents:
         if folder.parent.parent == settings.store or _is_stored(folder):
             return Place(Kind.STORED, folder)
@@ -171,6 +174,8 @@ def erase_place(place: Place, names: Names, settings: Settings) -> int:
 def remove_debris(settings: Settings, folders: Sequence[Path]) -> tuple[int, list[Path]]:
     """Delete what cannot be searched: half-built folders of dead processes, results put aside, doomed ones.
 
+    Unfinished steps go too, whatever data they are of: what a checkpoint has learnt names nobody.
+
     Returns:
         How many went, and the folders that living processes are filling: what they hold cannot be known.
     """
@@ -178,10 +183,11 @@ def remove_debris(settings: Settings, folders: Sequence[Path]) -> tuple[int, lis
     roots = [*tops, *(link for top in tops for link in find_links(top, _elsewhere(settings)))]
     dead, alive = find_leftovers(roots)
     beside = sort_leftovers(path for folder in folders for path in folder.parent.glob(f".{folder.name}.building-*"))
-    gone = {*dead, *beside[0], *settings.store.glob("*/.spoilt-*"), *find_doomed(roots)}
+    waiting, held = find_unfinished(settings.store)
+    gone = {*dead, *beside[0], *settings.store.glob("*/.spoilt-*"), *find_doomed(roots), *waiting}
     for path in sorted(gone):
         delete(path)
-    return len(gone), sorted({*alive, *beside[1]})
+    return len(gone), sorted({*alive, *beside[1], *held})
 
 
 def find_set(dataset: Path, evaluation_sets: Path) -> Path | None:

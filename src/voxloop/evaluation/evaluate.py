@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from voxloop.errors import InputError, IntegrityError
@@ -60,8 +60,13 @@ def evaluate_model(
         models[CHAMPION] = rival
     labels = challenger.record.labels
     labelled = _LabelledRows(rows)
-    write_answers(score_rows(models, labelled, labels=labels, decode=emotion.decode, config=config), out / ANSWERS_NAME)
+    write_answers(score_rows(models, labelled, labels=labels, decode=_likeliest, config=config), out / ANSWERS_NAME)
     return _write_report(out, task, dataset_digest, challenger, rival, record, labelled.unlabelled)
+
+
+def _likeliest(probabilities: Floats, labels: Sequence[str]) -> list[str]:
+    encoding = emotion.EmotionEncoding(labels=tuple(labels), weights=(1.0,) * len(labels))
+    return [answer["emotion"] for answer in emotion.decode({"probabilities": probabilities}, encoding)]
 
 
 class _LabelledRows:

@@ -16,6 +16,7 @@ from pydantic import Field
 from voxloop.config import StrictModel
 from voxloop.errors import InputError
 from voxloop.evaluation.answers import ANSWERS_SCHEMA
+from voxloop.evaluation.model_folder import check_model_folder
 from voxloop.evaluation.report import ModelRecord, read_json_record
 from voxloop.store.digests import digest_tree
 
@@ -50,6 +51,7 @@ class ExportedModel:
     """
 
     def __init__(self, folder: Path, *, threads: int) -> None:
+        check_model_folder(folder)
         self.record = read_json_record(ModelRecord, folder / "model.json")
         self.digest = digest_tree(folder)
         self._session = _open_session(folder / "model.onnx", threads)

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voxloop.config import Overrides, find_config, load_config, resolved
-from voxloop.store.job_store import run_step
+from voxloop.errors import InputError
+from voxloop.store.job_store import run_resumable_step
+
+if TYPE_CHECKING:
+    from voxloop.tasks import Task
+    from voxloop.tasks.recipe import Recipe
 
 
-def train(dataset: Path, out: Path, *, task: str = "emotion", config: str = "small", overrides: Overrides = ()) -> Path:
+def train(
+    dataset: Path,
+    out: Path,
+    *,
+    task: str = "emotion",
+    config: str = "small",
+    features: Path | None = None,
+    start: Path | None = None,
+    overrides: Overrides = (),
+) -> Path:
     """Train a network on the train split and keep its best epoch by the dev split.
 
     Writes the weights (`weights.safetensors`), what happened (`training.json`), a picture of it (`curves.png`) and whom
     the model learnt from (`speakers.json`).
+
+    Checkpoints are kept in the job store while it runs. Stopped by SIGTERM, by a spot machine's notice or by force, the
+    same command goes on from the newest one and ends with the bytes it would have ended with; told to stop, it leaves
+    with exit code 85. On two cores, one thread, `small` trains 200 to 450 seconds of audio a second.
 
     Args:
         dataset: Folder written by ingest.
         out: Folder to write; it must be empty or not there.
         task: Family of the model.
         config: Name of a file in configs/tasks/TASK, such as smoke, small or base.
+        features: Parquet table with a row an utterance (`utterance_id` and numbers), for families that take features.
+        start: Folder written by train: go on from these weights (fine-tuning) instead of fresh ones; what has another
+            name or shape, such as the last layer of other labels, starts fresh.
         overrides: Changes to that file.
 
     Returns:
@@ -26,22 +48,49 @@ def train(dataset: Path, out: Path, *, task: str = "emotion", config: str = "sma
 
     Raises:
         InputError: There is no such task, configuration or dataset, or the dataset cannot be learnt from.
+        TrainingInterruptedError: It was told to stop and has left a checkpoint.
         VoxloopError: The loss became something other than a number.
     """
     from voxloop.tasks import get_task
 
     family = get_task(task)
-    recipe = load_config(family.Config, find_config("tasks", task, config), overrides)
-
-    def work(folder: Path) -> None:
-        from voxloop.training.fit import fit_task
-
-        fit_task(dataset, folder, task=family, recipe=recipe)
-
-    return run_step(
+    recipe: Recipe = load_config(family.Config, find_config("tasks", task, config), overrides)
+    _require_file(features)
+    # How often it is saved changes nothing of the result: a training may go on with another `checkpoints`.
+    settled = {name: value for name, value in resolved(recipe).items() if name != "checkpoints"}
+    return run_resumable_step(
         "train",
-        inputs={"dataset": dataset},
-        config={"task": task, "config": resolved(recipe)},
+        inputs={"dataset": dataset, "features": features, "start": start},
+        config={"task": task, "config": settled},
         out=out,
-        work=work,
+        work=lambda folder, unfinished: _fit(dataset, folder, family, recipe, features, start, unfinished),
     )
+
+
+def _fit(
+    dataset: Path, folder: Path, task: Task, recipe: Recipe, features: Path | None, start: Path | None, unfinished: Path
+) -> None:
+    from voxloop.settings import get_settings
+    from voxloop.training.fit import read_weights
+    from voxloop.training.interruption import Interruption
+    from voxloop.training.launch import train_task
+
+    train_task(
+        dataset,
+        folder,
+        task=task,
+        recipe=recipe,
+        features=features,
+        checkpoints=unfinished / "checkpoints",
+        start=None if start is None else read_weights(start),
+        interruption=Interruption(get_settings().spot_notice),
+    )
+
+
+def _require_file(features: Path | None) -> None:
+    if features is not None and not features.is_file():
+        raise InputError(
+            f"--features {features} is no file",
+            rule="features are one Parquet table with a row an utterance",
+            remedy="name one table, such as utterance_prosody.parquet in a folder written by features",
+        )

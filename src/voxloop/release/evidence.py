@@ -161,12 +161,12 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
 
 
 def read_history(training: Mapping[str, Any]) -> Iterable[Metric]:
-    """Yield the finite numbers of every epoch."""
+    """Yield the finite numbers of every epoch: losses, and every measure on dev as `dev_<measure>`."""
     for epoch in training["history"]:
-        step = int(epoch["epoch"])
-        for name, value in epoch.items():
+        measures = {f"dev_{name}": value for name, value in (epoch.get("dev") or {}).items()}
+        for name, value in {**epoch, **measures}.items():
             if name != "epoch" and _is_finite(value):
-                yield Metric(f"training/{name}", float(value), step)
+                yield Metric(f"training/{name}", float(value), int(epoch["epoch"]))
 
 
 def read_measures(evaluation: Mapping[str, Any], verdict: Mapping[str, Any]) -> Iterable[Metric]:

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from voxloop.errors import ServiceUnavailableError
+from voxloop.errors import ServiceUnavailableError, TrainingInterruptedError
 
-TRANSIENT = ServiceUnavailableError.exit_code
+TRANSIENT = (ServiceUnavailableError.exit_code, TrainingInterruptedError.exit_code)
 ENDED_FROM_OUTSIDE = (128 + signal.SIGTERM, 128 + signal.SIGKILL)  # as a shell, or our own handler, says it
-GRACE = 10.0  # s a command is given to leave after SIGTERM
+GRACE = 45.0  # s a command is given to leave after SIGTERM: a training saves a checkpoint first
 
 
 def run_command(arguments: Sequence[str]) -> str:
@@ -28,7 +28,8 @@ def run_command(arguments: Sequence[str]) -> str:
         The last line printed.
 
     Raises:
-        AirflowException: Exit code 75, or killed by a signal (memory, a stopping machine): Airflow tries again.
+        AirflowException: Exit code 75 (a server does not answer), 85 (a training stopped at a checkpoint), or killed by
+            a signal (memory, a stopping machine): Airflow tries again.
         AirflowFailException: Any other exit code but 0: trying again cannot help, Airflow stops.
     """
     executable = Path(sys.executable).with_name("voxloop")
@@ -79,7 +80,7 @@ def judge_exit(code: int, last: str) -> None:
     """Turn an exit code into what Airflow understands; see `run_command`."""
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-    if code in (TRANSIENT, *ENDED_FROM_OUTSIDE) or code < 0:
+    if code in (*TRANSIENT, *ENDED_FROM_OUTSIDE) or code < 0:
         raise AirflowException(f"exit {code}, worth another try: {last}")
     if code:
         raise AirflowFailException(f"exit {code}, final: {last}")

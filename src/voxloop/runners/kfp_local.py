@@ -29,6 +29,8 @@ from voxloop.runners.result import FAILED, SKIPPED, SUCCEEDED, RunResult
 
 DATA_JUDGES = ("validate", "leakage", "poison")
 """The steps whose verdicts `accept` takes together."""
+GRACE = 40.0
+"""Seconds a step is given to leave after SIGTERM: a training saves a checkpoint first."""
 
 
 def run_local(pipeline: str, package: Path, arguments: Mapping[str, object], out: Path) -> RunResult:
@@ -97,7 +99,7 @@ def _listen(log: StepLog) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stop_together() -> Iterator[None]:
-    """Let SIGTERM end the running step too: kfp.local would leave it behind, and wait for it."""
+    """Let SIGTERM end the running step too, and wait for it: kfp.local would leave it behind."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -107,9 +109,13 @@ def _stop_together() -> Iterator[None]:
     earlier = set(here.children(recursive=True))
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        for child in set(here.children(recursive=True)) - earlier:
+        children = set(here.children(recursive=True)) - earlier
+        for child in children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.terminate()
+        for child in psutil.wait_procs(children, timeout=GRACE)[1]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
         raise SystemExit(128 + number)
 
     previous = signal.signal(signal.SIGTERM, stop)

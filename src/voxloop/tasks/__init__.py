@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from voxloop.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from torch import Tensor, nn
 
     from voxloop.tasks.recipe import Recipe
 
-_NO_TASKS = {"recipe"}
+    Array = npt.NDArray[Any]
+
+_NO_TASKS = {
+    "agreement",
+    "calibration",
+    "conformer",
+    "ctc",
+    "emotion_network",
+    "personality_encoding",
+    "personality_measures",
+    "personality_network",
+    "recipe",
+    "transcripts",
+    "words",
+}
+"""What lies beside the families: what several share, and what would make one file of a family too long to read."""
+
+Row = Mapping[str, Any]
+"""A manifest row, by column; `features` holds what else is known of it: a number by name, perhaps None."""
+
+Answer = dict[str, Any]
+"""What a model says of one row, JSON values only."""
 
 
 @dataclass(frozen=True)
@@ -42,33 +65,105 @@ class Request:
         }
 
 
+@dataclass(frozen=True)
+class Example:
+    """One row as a network takes it, without the batch dimension.
+
+    Args:
+        inputs: Arrays by the names of the request's inputs. Rows of one batch are padded with zeros to the longest;
+            int16 stands for sound and becomes float32 in [-1, 1].
+        targets: Arrays by the names the family's loss knows; padded in the same way.
+        weight: Its share in the loss, against the other rows.
+        seconds: What it costs to compute, in seconds of audio: batches are budgets of it.
+    """
+
+    inputs: Mapping[str, Array]
+    targets: Mapping[str, Array]
+    weight: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The measure by which epochs and trials are compared, and whether more or less of it is better."""
+
+    name: str
+    mode: Literal["max", "min"]
+
+    def is_better(self, value: float, than: float) -> bool:
+        """Return whether `value` beats `than`; nothing beats by being NaN."""
+        return value > than if self.mode == "max" else value < than
+
+
+class Encoding(Protocol):
+    """What a family learnt of its training rows beside the weights; a strict model, kept as JSON with the weights."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the columns of the first output stand for: classes, symbols or traits."""
+
+
 class Task(Protocol):
     """What the module of a family holds. Functions are attributes here because modules are what implements this."""
 
     NAME: str
-    TARGET: str
-    """The manifest column the family learns."""
-    LABELS: tuple[str, ...]
-    REQUEST: Request
+    AUDIO: bool
+    """Whether an example needs the sound of its row."""
+    OBJECTIVE: Objective
+    """One of the names that `measure` gives."""
     Config: type[Recipe]
+    Encoding: type[Any]
 
-    def build_network(self, config: Any) -> nn.Module:
-        """Return the network: (waveform float32 [batch, samples], num_samples int64 [batch]) -> logits."""
+    def learn_encoding(self, rows: Sequence[Row], config: Any) -> Any:
+        """Return the encoding of the training rows.
 
-    def answer(self, logits: Tensor) -> Tensor:
-        """Turn logits into what the request promises, inside the exported graph."""
+        Raises:
+            CorpusError: None of them is labelled.
+        """
 
-    def label_weights(self, counts: Tensor) -> Tensor:
-        """Return the weight of each label in the loss, from its count in training."""
+    def request(self, encoding: Any) -> Request:
+        """Return what the exported model takes and gives."""
 
-    def loss(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        """Return the mean loss of a batch, a scalar."""
+    def encode(self, row: Row, waveform: npt.NDArray[np.int16] | None, encoding: Any, config: Any) -> Example | None:
+        """Return the example of a labelled row, None for a row without a label.
 
-    def decode(self, probabilities: Any, labels: Sequence[str]) -> list[str]:
-        """Return the label of each row of probabilities."""
+        Raises:
+            CorpusError: The label or the sound is not one the family can learn from.
+        """
 
-    def uar(self, reference: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> float:
-        """Return the unweighted average recall."""
+    def perturb(self, example: Example, config: Any, draw: np.random.Generator) -> Example:
+        """Return a random variation of a training example, drawn from `draw` alone; or the example itself."""
+
+    def build_network(self, config: Any, encoding: Any) -> nn.Module:
+        """Return a fresh network: the request's inputs in order -> outputs, one tensor or a tuple of them."""
+
+    def rate_scale(self, parameter: str, config: Any) -> float:
+        """Return the share of the learning rate that a parameter of this name gets; 0 freezes it."""
+
+    def losses(self, outputs: Any, targets: Mapping[str, Tensor], config: Any) -> Tensor:
+        """Return the loss of each example, float32 [batch], unweighted."""
+
+    def answer(self, outputs: Any) -> tuple[Tensor, ...]:
+        """Turn a network's outputs into the request's, inside the exported graph."""
+
+    def calibrate(self, network: nn.Module, dev: Iterable[tuple[Any, Mapping[str, Tensor]]]) -> dict[str, float]:
+        """Fit what of the network is fitted on dev after training; `dev` gives outputs and targets a batch, lazily.
+
+        Returns:
+            What the training report says of it.
+        """
+
+    def decode(self, outputs: Mapping[str, Array], encoding: Any) -> list[Answer]:
+        """Return the answer of each row of a batch of the request's outputs: evaluation and serving share this."""
+
+    def reference(self, row: Row, encoding: Any) -> Answer | None:
+        """Return the answer a perfect model would give, as far as the row is labelled; None for one without a label."""
+
+    def measure(self, references: Sequence[Answer], answers: Sequence[Answer], encoding: Any) -> dict[str, float]:
+        """Return the measures over all rows, NaN where there is nothing to measure."""
+
+    def golden_inputs(self, encoding: Any, seconds: Sequence[float]) -> Iterator[dict[str, Array]]:
+        """Give one request (without the batch dimension) for each length, made by a formula."""
 
 
 def task_names() -> list[str]:

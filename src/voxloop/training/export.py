@@ -5,29 +5,30 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import save
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from voxloop.errors import InputError, VoxloopError
 from voxloop.speech.waveform import SAMPLE_RATE
 from voxloop.store.atomic import write_file
 from voxloop.store.digests import digest_file
+from voxloop.store.plain_files import read_json_object
 from voxloop.tasks import Request, Task, get_task
+from voxloop.training.examples import pad_rows
 from voxloop.training.export_config import ExportConfig
 from voxloop.training.fit import REPORT_NAME, WEIGHTS_NAME
-from voxloop.training.golden import golden_waveforms
-from voxloop.training.parity import check_parity
+from voxloop.training.parity import Arrays, check_parity
+from voxloop.training.weights_file import load_network
 
 MODEL_NAME = "model.onnx"
 MODEL_REPORT_NAME = "model.json"
@@ -40,6 +41,7 @@ class Trained:
     """What a weights folder holds, loaded."""
 
     task: Task
+    encoding: Any
     network: nn.Module
     dataset_digest: str
     weights_digest: str
@@ -53,9 +55,9 @@ class Answering(nn.Module):
         self.network = network
         self.task = task
 
-    def forward(self, waveform: Tensor, num_samples: Tensor) -> Tensor:
-        """Waveform float32 [batch, samples], num_samples int64 [batch] -> the request's output."""
-        return self.task.answer(self.network(waveform, num_samples))
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The request's inputs, in order -> its outputs."""
+        return self.task.answer(self.network(*inputs))
 
 
 def export_model(weights: Path, folder: Path, config: ExportConfig) -> None:
@@ -72,12 +74,16 @@ def export_model(weights: Path, folder: Path, config: ExportConfig) -> None:
     """
     trained = load_trained(weights)
     model = Answering(trained.network, trained.task).eval()
-    write_graph(model, trained.task.REQUEST, folder / MODEL_NAME, opset=config.opset)
-    waveforms = golden_waveforms(config.seconds)
-    parity, answers = check_parity(model, folder / MODEL_NAME, waveforms, tolerance=config.tolerance)
-    golden = {f"waveform_{index}": waveform for index, waveform in enumerate(waveforms)}
-    golden |= {f"probabilities_{index}": answer for index, answer in enumerate(answers)}
-    write_file(folder / GOLDEN_NAME, save(golden))
+    request = trained.task.request(trained.encoding)
+    golden = list(trained.task.golden_inputs(trained.encoding, config.seconds))
+    write_graph(model, request, golden, folder / MODEL_NAME, opset=config.opset)
+    parity, answers = check_parity(model, folder / MODEL_NAME, golden, tolerance=config.tolerance)
+    tensors = {
+        f"{name}_{index}": np.ascontiguousarray(array)
+        for index, (asked, answered) in enumerate(zip(golden, answers, strict=True))
+        for name, array in {**asked, **answered}.items()
+    }
+    write_file(folder / GOLDEN_NAME, save(tensors))
     _write_json(folder / PARITY_NAME, parity)
     _write_json(folder / MODEL_REPORT_NAME, _describe(trained, config))
 
@@ -89,32 +95,43 @@ def load_trained(weights: Path) -> Trained:
         InputError: A file is missing or malformed, or the weights are not those of the configuration.
     """
     try:
-        report = json.loads((weights / REPORT_NAME).read_text(encoding="utf-8"))
+        report = read_json_object(weights / REPORT_NAME)
         task = get_task(report["task"])
-        network = task.build_network(task.Config.model_validate(report["config"]))
-        network.load_state_dict(load_file(weights / WEIGHTS_NAME), strict=True)
+        encoding = task.Encoding.model_validate(report["encoding"])
+        config = task.Config.model_validate(report["config"])
+        network = load_network(weights / WEIGHTS_NAME, lambda: task.build_network(config, encoding))
         digests = (str(report["dataset_digest"]), digest_file(weights / WEIGHTS_NAME))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, ValidationError) as broken:
+    except (InputError, OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as broken:
         raise InputError(
             f"{weights} is not a weights folder: {broken}",
             rule=f"{REPORT_NAME} and {WEIGHTS_NAME}, written by train, belong together",
             remedy="name a folder written by train",
         ) from None
-    return Trained(task, network.eval(), *digests)
+    return Trained(task, encoding, network.eval(), *digests)
 
 
-def write_graph(model: nn.Module, request: Request, path: Path, *, opset: int) -> None:
-    """Export `model` as one ONNX file, weights inside, with any batch and any length."""
-    dynamic = torch.export.Dim.DYNAMIC
-    # An example batch of 1 would fix that dimension at 1.
-    example = (torch.zeros(2, 2 * SAMPLE_RATE), torch.tensor([2 * SAMPLE_RATE, SAMPLE_RATE]))
+def write_graph(model: nn.Module, request: Request, examples: Sequence[Arrays], path: Path, *, opset: int) -> None:
+    """Export `model` as one ONNX file, weights inside; dimensions that the request names by a word are dynamic.
+
+    Args:
+        model: The request's inputs -> a tuple of its outputs.
+        request: Names and shapes.
+        examples: Two or more requests without the batch dimension: a batch of 1 would fix that dimension at 1.
+        path: The file to write.
+        opset: Version of the ONNX operators.
+    """
+    example = tuple(torch.from_numpy(pad_rows([one[spec.name] for one in examples])) for spec in request.inputs)
+    dynamic = [
+        {place: torch.export.Dim.DYNAMIC for place, size in enumerate(spec.shape) if isinstance(size, str)}
+        for spec in request.inputs
+    ]
     with torch.inference_mode(), _quiet_exporter():
         program = torch.onnx.export(
             model,
             example,
             input_names=[spec.name for spec in request.inputs],
             output_names=[spec.name for spec in request.outputs],
-            dynamic_shapes=({0: dynamic, 1: dynamic}, {0: dynamic}),
+            dynamic_shapes=(tuple(dynamic),),
             opset_version=opset,
             dynamo=True,
             verbose=False,
@@ -153,11 +170,12 @@ def _quiet_exporter() -> Iterator[None]:
 
 def _describe(trained: Trained, config: ExportConfig) -> dict[str, Any]:
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "task": trained.task.NAME,
-        "request": trained.task.REQUEST.as_json(),
+        "request": trained.task.request(trained.encoding).as_json(),
         "sample_rate": SAMPLE_RATE,
-        "labels": list(trained.task.LABELS),
+        "labels": list(trained.encoding.labels),
+        "encoding": trained.encoding.model_dump(mode="json"),
         "opset": config.opset,
         "dataset_digest": trained.dataset_digest,
         "weights_digest": trained.weights_digest,

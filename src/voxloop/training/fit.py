@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import lightning
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
-from safetensors.torch import save
-from torch import nn
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
 
 from voxloop.config import resolved
-from voxloop.data.shards import read_manifest
-from voxloop.data.splits import Split
+from voxloop.errors import InputError, VoxloopError
 from voxloop.store.atomic import write_file
-from voxloop.store.digests import digest_tree
+from voxloop.store.digests import digest_json, digest_tree
 from voxloop.tasks import Task
 from voxloop.tasks.recipe import Recipe
+from voxloop.training.batching import plan_dev
+from voxloop.training.checkpoints import CheckpointStore
 from voxloop.training.curves import draw_curves
-from voxloop.training.data_module import SpeechData
-from voxloop.training.epoch_book import EpochBook
-from voxloop.training.speech_module import SpeechModule
+from voxloop.training.devices import open_fabric, reproducible
+from voxloop.training.engine import Engine, Material
+from voxloop.training.examples import collate, read_examples, read_rows
+from voxloop.training.interruption import Interruption
+from voxloop.training.tensors import digest_tensors
+from voxloop.training.watching import ProgressLines, Silent, Watcher
 
 WEIGHTS_NAME = "weights.safetensors"
 REPORT_NAME = "training.json"
@@ -34,74 +34,109 @@ CURVES_NAME = "curves.png"
 SPEAKERS_NAME = "speakers.json"
 
 
-def fit_task(dataset: Path, folder: Path, *, task: Task, recipe: Recipe) -> None:
+def fit_task(
+    dataset: Path,
+    folder: Path,
+    *,
+    task: Task,
+    recipe: Recipe,
+    features: Path | None = None,
+    checkpoints: Path | None = None,
+    start: Mapping[str, Tensor] | None = None,
+    interruption: Interruption | None = None,
+    watcher: Watcher | None = None,
+) -> None:
     """Train `task` on `dataset` and write weights, report, curves and the list of speakers into `folder`.
 
-    On a CPU the weights are a function, to the byte, of dataset, recipe, torch's version and the kind of CPU.
+    On a CPU the weights are a function, to the byte, of dataset, features, recipe, the weights to start from, torch's
+    version and the kind of CPU, however often the training was stopped and gone on with.
+
+    Args:
+        dataset: Folder written by ingest.
+        folder: Existing folder to fill; rank 0 does.
+        task: The family.
+        recipe: Its configuration.
+        features: Parquet table with a row an utterance, for families that take features.
+        checkpoints: Folder for the places to go on from; None keeps none.
+        start: Weights to start from, all of them or those whose names and shapes fit; None starts afresh.
+        interruption: Asked between steps whether to stop; None listens to SIGTERM.
+        watcher: Told what happens on rank 0; None prints.
 
     Raises:
         CorpusError: Train or dev cannot be learnt from.
+        TrainingInterruptedError: It was told to stop and has left a checkpoint.
         VoxloopError: The loss became something other than a number.
     """
-    with reproducible(recipe):
-        data = SpeechData(dataset, task, recipe)
-        module = SpeechModule(
-            task, recipe, data.train.label_counts(len(task.LABELS)), recipe.epochs * len(data.plan_epoch(0))
+    with reproducible(recipe), (interruption or Interruption()).listening() as listening:
+        fabric = open_fabric(recipe)
+        material = read_material(dataset, task, recipe, features)
+        told = watcher or ProgressLines(recipe.epochs, task.OBJECTIVE)
+        store: CheckpointStore | None = None
+        if checkpoints is not None:
+            made_for = _identify(dataset, recipe, features, start)
+            store = CheckpointStore(checkpoints, keep=recipe.checkpoints.keep, made_for=made_for)
+        engine = Engine(
+            fabric,
+            material,
+            store=store,
+            interruption=listening,
+            watcher=told if fabric.is_global_zero else Silent(),
+            start=start,
+            profile=folder / "profile" if recipe.devices.profile else None,
         )
-        book = EpochBook(data.train.audio_seconds, recipe.epochs)
-        _announce(data, module.network, recipe)
-        _build_trainer(recipe, book).fit(module, datamodule=data)
-    _write(folder, dataset, task, recipe, data, book, _count_parameters(module.network))
+        if fabric.is_global_zero:
+            _announce(engine)
+        engine.run()
+        if fabric.is_global_zero:
+            _write(folder, dataset, engine)
 
 
-@contextmanager
-def reproducible(recipe: Recipe) -> Iterator[None]:
-    """Fix seeds, threads and algorithms of torch, and keep Lightning's advice about loaders and loggers quiet."""
-    talker = logging.getLogger("lightning.pytorch.utilities.rank_zero")
-    threads, deterministic, level = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), talker.level
-    lightning.seed_everything(recipe.seed, workers=True, verbose=False)
-    torch.set_num_threads(recipe.threads)
-    talker.setLevel(logging.WARNING)
+def without_checkpoints(recipe: Recipe) -> dict[str, Any]:
+    """Return the configuration, resolved, without how often a training is saved: that changes nothing of its result."""
+    return {name: value for name, value in resolved(recipe).items() if name != "checkpoints"}
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Return the weights in a folder written by train.
+
+    Raises:
+        InputError: It is not such a folder.
+    """
     try:
-        with warnings.catch_warnings():
-            # Its advice of more loader workers: the data is in memory (see data_module).
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            # Its advice of logging more often: nothing is logged by step.
-            warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
-            # Lightning 2.6 walks trees in a way torch 2.13 calls out of date.
-            warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*", category=FutureWarning)
-            yield
-    finally:
-        talker.setLevel(level)
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
+        return load_file(folder / WEIGHTS_NAME)
+    except (OSError, SafetensorError) as unreadable:
+        raise InputError(
+            f"{folder} holds no weights: {unreadable}",
+            rule=f"train writes {WEIGHTS_NAME}",
+            remedy="name a folder written by train",
+        ) from None
 
 
-def _build_trainer(recipe: Recipe, book: EpochBook) -> lightning.Trainer:
-    on_gpu = torch.cuda.is_available()
-    return lightning.Trainer(
-        accelerator="auto",
-        devices=1,
-        precision=recipe.gpu_precision if on_gpu else "32-true",
-        max_epochs=recipe.epochs,
-        callbacks=[book, EarlyStopping("dev_uar", mode="max", patience=recipe.patience)],
-        gradient_clip_val=recipe.optimiser.gradient_clip,
-        deterministic="warn" if on_gpu else True,
-        reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        logger=False,
-    )
+def read_material(dataset: Path, task: Task, recipe: Recipe, features: Path | None = None) -> Material:
+    """Read what a training is made of; raises as `read_examples`."""
+    encoding = task.learn_encoding(read_rows(dataset, "train", features), recipe)
+    train, dev = (read_examples(dataset, split, task, encoding, recipe, features) for split in ("train", "dev"))
+    return Material(task, recipe, encoding, train, dev)
 
 
-def _announce(data: SpeechData, network: nn.Module, recipe: Recipe) -> None:
+def _identify(dataset: Path, recipe: Recipe, features: Path | None, start: Mapping[str, Tensor] | None) -> str:
+    """Return the digest of what a training is a function of, beside code and machine.
+
+    A checkpoint goes on under other devices: it holds whole tensors.
+    """
+    config = {name: value for name, value in without_checkpoints(recipe).items() if name != "devices"}
+    begun = {"start": digest_tensors(start)} if start else {}
+    read = {"features": digest_tree(features)} if features and features.exists() else {}
+    return digest_json({"config": config, "dataset": digest_tree(dataset), **begun, **read})
+
+
+def _announce(engine: Engine) -> None:
+    material, ranks = engine.material, engine.fabric.world_size
+    where = f"{engine.recipe.threads} threads" if engine.fabric.device.type == "cpu" else str(engine.fabric.device)
     print(
-        f"training {_count_parameters(network):,} parameters on {len(data.train)} utterances "
-        f"({data.train.audio_seconds / 60:.1f} min), dev {len(data.dev)}, "
-        f"{len(data.plan_epoch(0))} batches an epoch, {recipe.threads} threads",
+        f"training {_count_parameters(engine.bare):,} parameters on {len(material.train)} utterances "
+        f"({material.train.seconds.sum() / 60:.1f} min), dev {len(material.dev)}, "
+        f"{engine.steps // engine.recipe.epochs} steps an epoch, {where}{f', {ranks} ranks' if ranks > 1 else ''}",
         flush=True,
     )
 
@@ -110,41 +145,56 @@ def _count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _write(
-    folder: Path, dataset: Path, task: Task, recipe: Recipe, data: SpeechData, book: EpochBook, parameters: int
-) -> None:
-    best, weights = book.best
+def _write(folder: Path, dataset: Path, engine: Engine) -> None:
+    material, progress = engine.material, engine.progress
+    task, recipe = material.task, material.recipe
+    if progress.best_epoch is None:
+        raise VoxloopError(
+            f"dev {task.OBJECTIVE.name} could not be measured in any epoch",
+            rule="the best epoch is chosen by it",
+            remedy="look at the dev split: it needs rows with labels",
+        )
+    network = task.build_network(recipe, material.encoding)
+    network.load_state_dict(engine.best, strict=True)
+    calibration = task.calibrate(network.eval(), _dev_outputs(network, engine))
+    weights = {name: value.clone().contiguous() for name, value in network.state_dict().items()}
     write_file(folder / WEIGHTS_NAME, save(weights))
-    draw_curves(book.history, best.epoch, folder / CURVES_NAME)
+    draw_curves(progress.history, progress.best_epoch, task.OBJECTIVE, folder / CURVES_NAME)
     report = {
-        "schema_version": 1,
+        "schema_version": 2,
         "task": task.NAME,
-        "config": resolved(recipe),
-        "labels": list(task.LABELS),
-        "request": task.REQUEST.as_json(),
-        "history": [asdict(epoch) for epoch in book.history],
-        "best_epoch": best.epoch,
-        "dev_uar": best.dev_uar,
+        "config": without_checkpoints(recipe),
+        "encoding": material.encoding.model_dump(mode="json"),
+        "labels": list(material.encoding.labels),
+        "request": task.request(material.encoding).as_json(),
+        "history": [epoch.model_dump(mode="json") for epoch in progress.history],
+        "best_epoch": progress.best_epoch,
+        "objective": {"name": task.OBJECTIVE.name, "value": progress.best_value(task.OBJECTIVE.name)},
+        "dev": progress.history[progress.best_epoch - 1].dev,
+        "calibration": calibration,
         "dataset_digest": digest_tree(dataset),
         "seed": recipe.seed,
         "torch": torch.__version__,
-        "utterances": {"train": len(data.train), "dev": len(data.dev)},
-        "audio_seconds": {"train": data.train.audio_seconds, "dev": data.dev.audio_seconds},
-        "parameters": parameters,
+        "utterances": {"train": len(material.train), "dev": len(material.dev)},
+        "audio_seconds": {"train": float(material.train.seconds.sum()), "dev": float(material.dev.seconds.sum())},
+        "parameters": _count_parameters(network),
     }
     write_file(folder / REPORT_NAME, json.dumps(report, indent=2) + "\n")
-    write_file(folder / SPEAKERS_NAME, json.dumps(list_speakers(dataset, task.TARGET), indent=2) + "\n")
+    write_file(folder / SPEAKERS_NAME, json.dumps(list_speakers(material), indent=2) + "\n")
 
 
-def list_speakers(dataset: Path, target: str) -> dict[str, object]:
-    """Return whom a model learns from: the speakers of `train` and `dev` with a label in `target`, each list sorted.
+@torch.no_grad()
+def _dev_outputs(network: nn.Module, engine: Engine) -> Iterator[tuple[Any, dict[str, Tensor]]]:
+    dev = engine.material.dev
+    for indices in plan_dev(dev.seconds, engine.recipe.batching):
+        batch = collate([dev.examples[index] for index in indices])
+        yield network(*[batch.inputs[name] for name in engine.inputs]), batch.targets
+
+
+def list_speakers(material: Material) -> dict[str, object]:
+    """Return whom a model learns from: the speakers of the examples of `train` and `dev`, each list sorted.
 
     It travels with the model, so that an erasure can say which models learnt from a speaker.
     """
-    named: dict[str, object] = {"schema_version": 1}
-    splits: tuple[Split, ...] = ("train", "dev")
-    for split in splits:
-        rows = read_manifest(dataset, ("speaker_id", target), split)
-        labelled = rows.filter(rows[target].is_valid())
-        named[split] = sorted(set(labelled["speaker_id"].to_pylist()))
-    return named
+    train, dev = (sorted(set(part.speakers)) for part in (material.train, material.dev))
+    return {"schema_version": 1, "train": train, "dev": dev}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,24 @@ import torch
 from torch import nn
 
 from voxloop.errors import VoxloopError
+from voxloop.training.examples import pad_rows
 
-Floats = npt.NDArray[np.float32]
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def check_parity(
-    model: nn.Module, graph: Path, waveforms: Sequence[Floats], *, tolerance: float
-) -> tuple[dict[str, Any], list[Floats]]:
+    model: nn.Module, graph: Path, requests: Sequence[Arrays], *, tolerance: float
+) -> tuple[dict[str, Any], list[dict[str, npt.NDArray[Any]]]]:
     """Compare torch, the graph asked one by one, and the graph asked with all in one padded batch.
 
     Args:
-        model: In evaluation mode; (waveform [batch, samples], num_samples [batch]) -> answer [batch, ...].
+        model: In evaluation mode; the request's inputs -> a tuple of its outputs.
         graph: The ONNX file.
-        waveforms: float32 [n] each.
-        tolerance: Largest difference allowed.
+        requests: Inputs by name, in the order of the graph's, without the batch dimension.
+        tolerance: Largest difference allowed in numbers; counts are the same.
 
     Returns:
-        The report, JSON values only, and the graph's answer to each waveform alone.
+        The report, JSON values only, and the graph's answer to each request alone, by name of output.
 
     Raises:
         VoxloopError: A difference is larger, or not a number.
@@ -37,17 +38,17 @@ def check_parity(
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # the golden answers are bytes of the model: no sums that depend on the machine
     session = ort.InferenceSession(str(graph), sess_options=options, providers=["CPUExecutionProvider"])
-    alone = [_ask_graph(session, [waveform])[0] for waveform in waveforms]
-    together = _ask_graph(session, waveforms)
+    alone = [_ask_graph(session, [request])[0] for request in requests]
+    together = _ask_graph(session, requests)
     with torch.inference_mode():
-        reference = [model(*map(torch.from_numpy, _pad([waveform])))[0].numpy() for waveform in waveforms]
-    cases = [
+        reference = [_ask_torch(model, request, list(alone[0])) for request in requests]
+    cases: list[dict[str, Any]] = [
         {
-            "samples": len(waveform),
+            "shapes": {name: list(array.shape) for name, array in request.items()},
             "graph_to_torch": _difference(alone[index], reference[index]),
-            "padded_to_alone": _difference(together[index], alone[index]),
+            "padded_to_alone": _difference(alone[index], together[index]),
         }
-        for index, waveform in enumerate(waveforms)
+        for index, request in enumerate(requests)
     ]
     largest = max(max(case["graph_to_torch"], case["padded_to_alone"]) for case in cases)
     if not largest <= tolerance:
@@ -56,23 +57,32 @@ def check_parity(
             rule=f"at most {tolerance:g} is allowed",
             remedy="look at parity of the operators used, or raise tolerance in configs/export.yaml",
         )
-    return {"schema_version": 1, "tolerance": tolerance, "largest": largest, "cases": cases}, alone
+    return {"schema_version": 2, "tolerance": tolerance, "largest": largest, "cases": cases}, alone
 
 
-def _ask_graph(session: ort.InferenceSession, waveforms: Sequence[Floats]) -> Floats:
-    waveform, num_samples = _pad(waveforms)
-    answer: Floats = session.run(None, {"waveform": waveform, "num_samples": num_samples})[0]
-    return answer
+def _ask_graph(session: ort.InferenceSession, requests: Sequence[Arrays]) -> list[dict[str, npt.NDArray[Any]]]:
+    padded = {name: pad_rows([request[name] for request in requests]) for name in requests[0]}
+    names = [output.name for output in session.get_outputs()]
+    answers = dict(zip(names, session.run(names, padded), strict=True))
+    return [{name: answer[place] for name, answer in answers.items()} for place in range(len(requests))]
 
 
-def _pad(waveforms: Sequence[Floats]) -> tuple[Floats, npt.NDArray[np.int64]]:
-    lengths = np.array([len(waveform) for waveform in waveforms], dtype=np.int64)
-    padded = np.zeros((len(waveforms), int(lengths.max())), dtype=np.float32)
-    for row, waveform in zip(padded, waveforms, strict=True):
-        row[: len(waveform)] = waveform
-    return padded, lengths
+def _ask_torch(model: nn.Module, request: Arrays, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    answers = model(*[torch.from_numpy(pad_rows([array])) for array in request.values()])
+    return {name: answer[0].numpy() for name, answer in zip(names, answers, strict=True)}
 
 
-def _difference(one: Floats, other: Floats) -> float:
-    """Largest absolute difference; infinite where one is not finite."""
-    return float(np.abs(one - other).max()) if np.isfinite(one).all() and np.isfinite(other).all() else float("inf")
+def _difference(one: Arrays, other: Arrays) -> float:
+    """Largest absolute difference over the extent of `one`; infinite where one is not finite or two counts differ."""
+    return max((_difference_of(values, other[name]) for name, values in one.items()), default=0.0)
+
+
+def _difference_of(here: npt.NDArray[Any], elsewhere: npt.NDArray[Any]) -> float:
+    there = elsewhere[tuple(slice(0, size) for size in here.shape)]
+    if there.shape != here.shape or there.dtype != here.dtype:
+        return float("inf")
+    if not np.issubdtype(here.dtype, np.floating):  # counts and indices are right or wrong
+        return 0.0 if np.array_equal(here, there) else float("inf")
+    if not (np.isfinite(here).all() and np.isfinite(there).all()):
+        return float("inf")
+    return float(np.abs(here.astype(np.float64) - there).max(initial=0.0))

@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from voxloop.store.digests import digest_tree
+from voxloop.tasks import emotion
 
 LABELS = ("anger", "neutral", "sadness")
 RATE = 16_000
@@ -37,7 +38,9 @@ def write_model(
     folder.mkdir(parents=True)
     centres = np.array([[level_of(label) for label in heard or labels]], dtype=np.float32)
     onnx.save(_graph(centres), folder / "model.onnx")
-    record = {"schema_version": 1, "task": task, "labels": list(labels), "sample_rate": RATE}
+    encoding = emotion.EmotionEncoding(labels=tuple(labels), weights=(1.0,) * len(labels))
+    request = emotion.request(encoding).as_json()
+    record = {"schema_version": 2, "task": task, "labels": list(labels), "sample_rate": RATE, "request": request}
     (folder / "model.json").write_text(json.dumps(record))
     return folder
 

@@ -64,11 +64,15 @@ def test_the_identity_follows_the_bytes_and_the_code(folders: PipelineFolders) -
 
 def test_metrics_are_numbers_only(folders: PipelineFolders) -> None:
     training = folders.weights / "training.json"
-    edit(training, history=[{"epoch": 0, "train_loss": float("nan"), "dev_uar": None, "seconds": 2, "best": True}])
+    edit(
+        training,
+        history=[{"epoch": 0, "train_loss": float("nan"), "dev": {"uar": None, "wa": 0.5}, "seconds": 2, "best": True}],
+    )
     named = {(metric.name, metric.step): metric.value for metric in read(folders).metrics}
     assert named[("training/seconds", 0)] == 2.0
     assert ("training/train_loss", 0) not in named
     assert ("training/dev_uar", 0) not in named
+    assert named[("training/dev_wa", 0)] == 0.5
     assert ("training/best", 0) not in named
     assert named[("verdict/uar_low", 0)] == 0.6
 

@@ -37,7 +37,7 @@ def test_output_is_copied_as_it_comes_and_the_last_line_returned(capfd: pytest.C
 
 @pytest.mark.parametrize(
     ("code", "final"),
-    [("exit(75)", False), ("import os; os.kill(os.getpid(), 9)", False)]
+    [("exit(75)", False), ("exit(85)", False), ("exit(143)", False), ("import os; os.kill(os.getpid(), 9)", False)]
     + [(f"exit({number})", True) for number in (1, 2, 3, 4, 130)],
 )
 def test_exit_codes_decide_between_retry_and_stop(airflow_exceptions: ModuleType, code: str, final: bool) -> None:

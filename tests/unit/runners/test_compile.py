@@ -17,6 +17,17 @@ def test_writes_every_pipeline_as_ir_yaml(tmp_path: Path) -> None:
     assert yaml.safe_load(packages[0].read_text())["pipelineInfo"]["name"] == "training"
 
 
+def test_on_a_cluster_a_training_whose_machine_is_taken_away_is_tried_again(tmp_path: Path) -> None:
+    (package,) = compile_pipelines(tmp_path)
+    parts = yaml.safe_load(package.read_text())
+    graphs = [parts["root"], *parts["components"].values()]
+    tasks = {name: task for graph in graphs for name, task in graph.get("dag", {}).get("tasks", {}).items()}
+    retried = {name: task["retryPolicy"] for name, task in tasks.items() if "retryPolicy" in task}
+    assert list(retried) == ["train"]
+    assert retried["train"]["maxRetryCount"] == 5
+    assert retried["train"]["backoffDuration"] == "30s"
+
+
 def test_an_unknown_pipeline_is_named_with_the_choices() -> None:
     with pytest.raises(InputError, match="no pipeline 'trainning'; the pipelines are training"):
         find_pipeline("trainning")

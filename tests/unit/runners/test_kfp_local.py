@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.unit.runners.toy import compile_toy
-from voxloop.errors import IntegrityError, ServiceUnavailableError, VoxloopError
+from voxloop.errors import IntegrityError, ServiceUnavailableError, TrainingInterruptedError, VoxloopError
 from voxloop.runners.kfp_local import run_local
 from voxloop.runners.kfp_package import read_package, read_steps, respell_conditions
 from voxloop.runners.result import RunResult
@@ -63,6 +63,7 @@ def test_leaves_the_root_logger_as_it_was(package: Path, tmp_path: Path) -> None
     ("model", "kind", "says"),
     [
         ("ServiceUnavailableError", ServiceUnavailableError, "step gate failed: the value is bad"),
+        ("TrainingInterruptedError", TrainingInterruptedError, "step gate failed: the value is bad"),
         ("IntegrityError", IntegrityError, "step gate failed: the value is bad"),
         ("ValueError", VoxloopError, "step gate failed: ValueError: the value is bad"),
         ("EXIT", ServiceUnavailableError, "step gate was ended without a message"),
@@ -79,6 +80,7 @@ def test_a_failed_step_is_named_and_keeps_its_kind(
     assert result.tasks == {**done, "gate": "FAILED", "register": "SKIPPED"}
     assert result.error is not None
     assert (result.error["step"], result.error["transient"]) == ("gate", kind.transient)
+    assert result.error["exit_code"] == kind.exit_code
     assert result.verdict is None
 
 

@@ -193,8 +193,8 @@ def test_a_step_killed_while_it_keeps_its_result_is_done_again(settings: Setting
     script = f"""
 import os, signal
 from pathlib import Path
-from voxloop.store import job_store
-job_store.sync_tree = lambda folder: os.kill(os.getpid(), signal.SIGKILL)
+from voxloop.store import job_store, kept_results
+kept_results.sync_tree = lambda folder: os.kill(os.getpid(), signal.SIGKILL)
 job_store.run_step("step", inputs={{"data": Path({str(data)!r})}}, config={{}}, out=Path({str(tmp_path / "outs" / "a")!r}),
     work=lambda folder: (folder / "half").write_text("x"))
 """

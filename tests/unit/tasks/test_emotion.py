@@ -23,12 +23,13 @@ CONFIG = emotion.EmotionConfig(
     batching=BatchingConfig(audio_seconds=10.0),
     network=NETWORK,
 )
+ENCODING = emotion.EmotionEncoding(labels=emotion.LABELS, weights=(1.0,) * 6)
 
 
 @pytest.fixture(scope="module")
 def network() -> emotion.EmotionNetwork:
     torch.manual_seed(0)
-    return emotion.build_network(CONFIG).eval()
+    return emotion.build_network(CONFIG, ENCODING).eval()
 
 
 @pytest.mark.parametrize(
@@ -57,17 +58,21 @@ def test_nothing_measured_is_not_a_number() -> None:
 
 def test_decode_names_the_likeliest_label_of_each_row() -> None:
     probabilities = np.eye(6, dtype=np.float32)[[5, 0]]
-    assert emotion.decode(probabilities) == ["surprise", "anger"]
-    assert emotion.decode(probabilities[0]) == ["surprise"]
-    assert emotion.decode([[0.1, 0.9]], ["no", "yes"]) == ["yes"]
+    answers = emotion.decode({"probabilities": probabilities}, ENCODING)
+    assert [answer["emotion"] for answer in answers] == ["surprise", "anger"]
+    assert answers[0]["probabilities"] == dict(zip(emotion.LABELS, (0.0, 0.0, 0.0, 0.0, 0.0, 1.0), strict=True))
+    other = emotion.EmotionEncoding(labels=("no", "yes"), weights=(1.0, 1.0))
+    assert emotion.decode({"probabilities": np.array([[0.1, 0.9]])}, other)[0]["emotion"] == "yes"
 
 
-def test_label_weights_make_every_label_count_the_same() -> None:
-    counts = torch.tensor([10, 0, 30, 20, 5, 35])
-    weights = emotion.label_weights(counts)
-    assert weights[1] == 0.0
-    torch.testing.assert_close((weights * counts)[counts > 0], torch.full((5,), 20.0))
-    torch.testing.assert_close((weights * counts).sum() / counts.sum(), torch.tensor(1.0))
+def test_weights_make_every_label_count_the_same() -> None:
+    counts = dict(zip(emotion.LABELS, (10, 0, 30, 20, 5, 35), strict=True))
+    rows = [{"emotion": label} for label, count in counts.items() for _ in range(count)]
+    weights = dict(zip(emotion.LABELS, emotion.learn_encoding(rows, CONFIG).weights, strict=True))
+    shares = {label: weights[label] * count for label, count in counts.items() if count}
+    assert weights[emotion.LABELS[1]] == 0.0
+    assert shares == pytest.approx(dict.fromkeys(shares, 20.0))
+    assert sum(shares.values()) / sum(counts.values()) == pytest.approx(1.0)
 
 
 @settings(max_examples=25, deadline=None)
@@ -94,14 +99,16 @@ def test_no_gradient_comes_from_padding(network: emotion.EmotionNetwork) -> None
 
 
 def test_the_answer_is_a_distribution() -> None:
-    answer = emotion.answer(torch.randn(3, 6))
+    (answer,) = emotion.answer(torch.randn(3, 6))
     torch.testing.assert_close(answer.sum(dim=1), torch.ones(3))
 
 
 def test_augmentation_changes_training_alone() -> None:
     torch.manual_seed(0)
     config = CONFIG.model_copy(update={"augmentation": AugmentationConfig(masks=2, mel_mask=40, time_mask=30)})
-    trained = emotion.build_network(config.model_copy(update={"network": NETWORK.model_copy(update={"dropout": 0.0})}))
+    trained = emotion.build_network(
+        config.model_copy(update={"network": NETWORK.model_copy(update={"dropout": 0.0})}), ENCODING
+    )
     request = (0.1 * torch.randn(1, 16_000), torch.tensor([16_000]))
     assert not torch.equal(trained(*request), trained(*request))
     trained.eval()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voxloop.tasks.recipe import OptimiserConfig
-from voxloop.training.speech_module import rate_share
+from voxloop.training.schedule import rate_share
 
 CONFIG = OptimiserConfig(learning_rate=1.0, warmup_share=0.2)
 
@@ -18,6 +20,7 @@ def test_the_rate_rises_and_falls_to_zero() -> None:
     assert shares[100] == pytest.approx(0.0)
 
 
-@pytest.mark.parametrize(("step", "steps"), [(0, 1), (1, 1), (500, 100)])
-def test_a_step_outside_the_plan_is_no_error(step: int, steps: int) -> None:
-    assert 0.0 <= rate_share(step, steps, CONFIG) <= 1.0
+@given(st.integers(0, 1000), st.integers(1, 500), st.floats(0.0, 0.99))
+def test_a_step_anywhere_has_a_share(step: int, steps: int, warmup: float) -> None:
+    config = OptimiserConfig(learning_rate=1.0, warmup_share=warmup)
+    assert 0.0 <= rate_share(step, steps, config) <= 1.0

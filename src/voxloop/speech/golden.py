@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
 from voxloop.speech.waveform import SAMPLE_RATE
 
 
-def golden_waveforms(seconds: Sequence[float]) -> list[npt.NDArray[np.float32]]:
-    """Return one voice-like sound for each length: ten harmonics of a gliding pitch, syllables, a little noise.
+def golden_waveform(seconds: float, index: int) -> npt.NDArray[np.float32]:
+    """Return a voice-like sound: ten harmonics of a gliding pitch, syllables, a little noise.
 
     Args:
-        seconds: Length of each.
+        seconds: Its length.
+        index: Which of several: another pitch and another noise.
 
     Returns:
-        float32 [n] each, in [-1, 1], rounded to 16 bits.
+        float32 [n], in [-1, 1], rounded to 16 bits.
     """
-    return [_voice(duration, index) for index, duration in enumerate(seconds)]
-
-
-def _voice(seconds: float, index: int) -> npt.NDArray[np.float32]:
     draw = np.random.default_rng(index)
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     pitch = 110.0 * 1.3**index * (1.0 + 0.15 * np.sin(2.0 * np.pi * 0.7 * time))

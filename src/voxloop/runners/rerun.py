@@ -1,0 +1,205 @@
+"""One step of a local run, done again from exactly what it was done from, and held against what it gave then."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from voxloop.errors import InputError, IntegrityError
+from voxloop.settings import get_settings
+from voxloop.verdict import Verdict
+
+if TYPE_CHECKING:
+    from voxloop.runners.recorded_step import RecordedStep
+    from voxloop.store.step_record import StepRecord
+
+STEPS = ("ingest", "validate", "leakage", "poison", "features", "train", "export", "evaluate")
+"""The jobs that are functions of their inputs; an act's answer depends on when it is done."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing compared: what was recorded and what was found now, as digests."""
+
+    what: str
+    recorded: str
+    found: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """PASS when both are the same."""
+        return Verdict.PASS if self.recorded == self.found else Verdict.FAIL
+
+
+def rerun(run: str, step: str, out: Path | None = None) -> Path:
+    """Run one step of a local pipeline run again, from its exact inputs and configuration, and compare.
+
+    The step is really computed: neither the job store's result nor the run's own folder is used. Each file it writes
+    is held against the digest recorded then; the table says PASS or FAIL for each, and exit code 4 says that one
+    differs. A step that failed in its run is done again too, with nothing to compare with. Training on a GPU may
+    differ in the last digits.
+
+    Args:
+        run: Folder of a run, or the name of one under the state folder's `runs`.
+        step: A step of it, such as `train`; acts (gate, register, …) are not done again.
+        out: Folder to write; by default a new one under the run's `reruns`.
+
+    Returns:
+        The folder written.
+
+    Raises:
+        InputError: There is no such run or step, or it was not run here, or it is an act.
+        IntegrityError: An input or the configuration is not what it was, or an output differs.
+    """
+    from voxloop.store.job_store import recomputing
+
+    folder = find_run(run)
+    recorded = read_step(folder, step)
+    record = _read_record(recorded)
+    place = out or _fresh_place(folder, step)
+    with recomputing(record):
+        _call(recorded, place)
+    print(f"step {step} of {folder.name}, done again in {place}", flush=True)
+    if record is None:
+        print("it did not come to its end in that run: there is nothing to compare with", flush=True)
+        return place
+    rows = compare(record, place)
+    for line in draw_table(rows):
+        print(line, flush=True)
+    _judge(step, rows, record)
+    return place
+
+
+def find_run(run: str) -> Path:
+    """Return the folder of a run.
+
+    Raises:
+        InputError: There is none of that name; the message lists the newest there are.
+    """
+    from voxloop.runners.result import RESULT_NAME
+
+    runs = get_settings().home / "runs"
+    for folder in (Path(run), runs / run):
+        if (folder / RESULT_NAME).is_file():
+            return folder.absolute()
+    known = sorted(runs.glob(f"*/{RESULT_NAME}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    there = ", ".join(path.parent.name for path in known[:5])
+    raise InputError(
+        f"no run {run!r}: there is no {RESULT_NAME}",
+        rule=f"the newest runs in {runs} are {there}" if there else f"there is no run in {runs}",
+        remedy="name one of them, or the folder of another" if there else "`voxloop run training` makes one",
+    )
+
+
+def read_step(folder: Path, step: str) -> RecordedStep:
+    """Return what a step of a run was called with.
+
+    Raises:
+        InputError: The run was none of this machine, or the step is not one, or is an act.
+    """
+    from voxloop.runners.kfp_package import read_package, read_steps
+    from voxloop.runners.recorded_step import find_step
+    from voxloop.runners.result import RunResult
+
+    result = RunResult.read(folder)
+    package = folder / "pipeline.yaml"
+    attempts = sorted((folder / "steps").glob("*"), key=lambda path: path.stat().st_mtime)
+    if result.runner != "local" or not package.is_file() or not attempts:
+        raise InputError(
+            f"{folder.name} is no local run with its steps",
+            rule=f"it was run by {result.runner}; pipeline.yaml and steps/ lie in a local run's folder",
+            remedy="name a run of `voxloop run` with the local runner",
+        )
+    spec = read_package(package)
+    recorded = find_step(spec, read_steps(spec, attempts[-1]), result.arguments, step)
+    if recorded.function not in STEPS:
+        raise InputError(
+            f"{step} is an act", rule="only steps give the same again", remedy=f"name one of {', '.join(STEPS)}"
+        )
+    return recorded
+
+
+def compare(record: StepRecord, folder: Path) -> list[Row]:
+    """Return a row for code and configuration, each input and each output."""
+    from voxloop.store.digests import digest_json
+    from voxloop.store.step_record import read_record
+
+    now = read_record(folder)
+    assert now is not None  # noqa: S101 - a step has just written it
+    names = sorted({*record.outputs, *now.outputs})
+    return [
+        Row("code", record.code, now.code),
+        Row("configuration", digest_json(record.config), digest_json(now.config)),
+        *(
+            Row(f"input {name}", digest or "", now.inputs[name] or "")
+            for name, digest in record.inputs.items()
+            if digest
+        ),
+        *(Row(name, record.outputs.get(name, ""), now.outputs.get(name, "")) for name in names),
+    ]
+
+
+def draw_table(rows: list[Row]) -> Iterator[str]:
+    """Yield the rows as lines of a table."""
+    width = max(len(row.what) for row in rows)
+    yield f"  {'':<{width}}  verdict  recorded      now"
+    for row in rows:
+        yield f"  {row.what:<{width}}  {row.verdict:<7}  {row.recorded[:12] or '—':<12}  {row.found[:12] or '—'}"
+
+
+def _judge(step: str, rows: list[Row], record: StepRecord) -> None:
+    outputs = [row for row in rows if row.what in record.outputs or not row.recorded]
+    differ = [row.what for row in outputs if row.verdict is Verdict.FAIL]
+    if differ:
+        code = rows[0].verdict is Verdict.PASS
+        raise IntegrityError(
+            f"{len(differ)} of {len(outputs)} outputs of {step} are not the recorded ones: {', '.join(differ)}",
+            rule="the same inputs, configuration and code give the same bytes"
+            + ("" if code else "; the code is another"),
+            remedy="compare the folders; libraries or the kind of processor may be others"
+            if code
+            else "check out the commit of the run",
+        )
+    print(f"{Verdict.PASS}: all {len(outputs)} outputs are the recorded ones, byte for byte", flush=True)
+
+
+def _read_record(recorded: RecordedStep) -> StepRecord | None:
+    """Return the record of what the step gave then; None when it did not come to its end."""
+    from voxloop.store.job_store import read_runner_key
+    from voxloop.store.step_record import read_record
+
+    if not (folder := recorded.outputs.get("out")):
+        return None
+    record = read_record(folder)
+    if record is None or not record.is_authentic(read_runner_key(get_settings().runner_key_file)):
+        raise IntegrityError(
+            f"{folder} has no record that this runner sealed",
+            rule="what is compared with must be what was computed",
+            remedy="run the pipeline again, or set VOXLOOP_HOME to the state folder it was run with",
+        )
+    return record
+
+
+def _fresh_place(folder: Path, step: str) -> Path:
+    numbers = (folder / "reruns" / f"{step}-{number}" for number in range(1, 1_000_000))
+    return next(place for place in numbers if not place.exists())
+
+
+def _call(recorded: RecordedStep, out: Path) -> None:
+    """Call the step's job as its component does."""
+    job = getattr(importlib.import_module(f"voxloop.jobs.{recorded.function}"), recorded.function)
+    hints = get_type_hints(job)
+    values = {name: _spell(value, hints[name]) for name, value in recorded.values.items()}
+    job(**values, out=out)
+
+
+def _spell(value: Any, hint: Any) -> Any:
+    """Return a value of the pipeline as the job takes it: a list as a tuple, a path as a path, an empty one as none."""
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, str) and hint in (Path, Path | None):
+        return Path(value) if value else None
+    return value

@@ -1,0 +1,197 @@
+"""The network of the emotion family: log-mel, convolutions, attentive statistics, one or two linear ends."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from voxloop.config import StrictModel
+from voxloop.speech.augmentation import Augmentation, AugmentationConfig
+from voxloop.speech.log_mel import LogMel, LogMelConfig, mask_of
+
+
+class NetworkConfig(StrictModel):
+    """Convolutions over mel and time, then attentive statistics pooling. One number a block in the two tuples."""
+
+    channels: tuple[int, ...] = Field(min_length=1)
+    time_strides: tuple[int, ...] = Field(min_length=1)
+    hidden: int = Field(ge=1)
+    attention: int = Field(ge=1)
+    dropout: float = Field(ge=0.0, lt=1.0)
+    norm: Literal["frame", "batch"] = "frame"
+    """What a block is normalised by. `batch` learns faster; over several devices each sees its own statistics."""
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Self:
+        if len(self.channels) != len(self.time_strides):
+            raise ValueError(f"{len(self.channels)} channels but {len(self.time_strides)} time_strides")
+        return self
+
+
+class Dimensions(StrictModel):
+    """Arousal and valence, in this order, as the training rows have them: what the second end is scaled by."""
+
+    means: tuple[float, float]
+    spreads: tuple[float, float]
+    """Standard deviations, 1 where all values are the same."""
+
+
+class ConvBlock(nn.Module):
+    """Convolution 3 x 3, normalisation of each frame or over the batch, ReLU; halves the mel axis."""
+
+    def __init__(self, before: int, after: int, time_stride: int, norm: Literal["frame", "batch"] = "frame") -> None:
+        super().__init__()
+        self.time_stride = time_stride
+        # The bias gives a frame of silence some variance; without it rounding alone would be normalised to 1.
+        self.conv = nn.Conv2d(before, after, 3, stride=(2, time_stride), padding=1)
+        self.scale = nn.Parameter(torch.ones(after, 1, 1))
+        self.shift = nn.Parameter(torch.zeros(after, 1, 1))
+        self.statistics = BatchStatistics(after) if norm == "batch" else None
+
+    def forward(self, maps: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps float32 [batch, channels, mels, frames], zero past `counts` [batch]; the same of the output."""
+        maps = self.conv(maps).float()
+        counts = torch.div(counts - 1, self.time_stride, rounding_mode="floor") + 1
+        mask = mask_of(counts, maps.shape[3])[:, None, None, :]
+        if self.statistics is None:
+            # A frame's own statistics, over channels and mels: layer normalisation (Ba et al., 2016).
+            variance, mean = torch.var_mean(maps, dim=(1, 2), keepdim=True, correction=0)
+        else:
+            variance, mean = self.statistics(maps, mask)
+        maps = (maps - mean) * torch.rsqrt(variance + 1e-5) * self.scale + self.shift
+        return functional.relu(maps) * mask, counts
+
+
+class BatchStatistics(nn.Module):
+    """Variance and mean of each channel over what is no padding: the batch's in training, else their running means.
+
+    S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015, without the last linear step.
+    """
+
+    running_mean: Tensor
+    running_variance: Tensor
+
+    def __init__(self, channels: int, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("running_mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("running_variance", torch.ones(channels, 1, 1))
+
+    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return two of [channels, 1, 1] for [batch, channels, mels, frames] and bool [batch, 1, 1, frames]."""
+        if not self.training:
+            return self.running_variance, self.running_mean
+        inside = mask.to(maps.dtype)
+        size = inside.sum() * maps.shape[2]
+        mean = ((maps * inside).sum(dim=(0, 2, 3)) / size)[:, None, None]
+        variance = (((maps - mean) * inside).square().sum(dim=(0, 2, 3)) / size)[:, None, None]
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_variance.lerp_(variance, self.momentum)
+        return variance, mean
+
+
+class AttentiveStatistics(nn.Module):
+    """Weighted mean and standard deviation over time, a weight for each frame and feature.
+
+    K. Okabe, T. Koshinaka, K. Shinoda, "Attentive statistics pooling for deep speaker embedding", Interspeech 2018.
+    """
+
+    def __init__(self, features: int, attention: int) -> None:
+        super().__init__()
+        self.score = nn.Sequential(nn.Linear(features, attention), nn.Tanh(), nn.Linear(attention, features))
+
+    def forward(self, frames: Tensor, counts: Tensor) -> Tensor:
+        """Pool float32 [batch, frames, features] over the first `counts` [batch] frames: [batch, 2 * features]."""
+        outside = ~mask_of(counts, frames.shape[1])[:, :, None]
+        frames = frames.float()
+        weights = self.score(frames).float().masked_fill(outside, -1e9).softmax(dim=1)
+        mean = (weights * frames).sum(dim=1)
+        variance = (weights * (frames - mean[:, None, :]).square()).sum(dim=1)
+        return torch.cat([mean, (variance + 1e-5).sqrt()], dim=1)
+
+
+class DimensionEnd(nn.Module):
+    """A linear layer whose outputs are on the scale of the corpus, standardised inside."""
+
+    means: Tensor
+    spreads: Tensor
+
+    def __init__(self, features: int, dimensions: Dimensions) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, 2)
+        self.register_buffer("means", torch.tensor(dimensions.means), persistent=False)
+        self.register_buffer("spreads", torch.tensor(dimensions.spreads), persistent=False)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Return arousal and valence float32 [batch, 2] of [batch, features]."""
+        values: Tensor = self.linear(pooled)
+        return values.float() * self.spreads + self.means
+
+
+class EmotionNetwork(nn.Module):
+    """Waveform to logits, and to arousal and valence where asked; the log-mel spectrogram is inside.
+
+    Args:
+        log_mel: The spectrogram.
+        network: Sizes.
+        augmentation: What happens to spectrograms in training.
+        labels: How many logits.
+        dimensions: The scale of arousal and valence; None leaves them out.
+    """
+
+    temperature: Tensor
+    """What logits are divided by outside training, float32 []: 1 until calibrated."""
+
+    def __init__(
+        self,
+        log_mel: LogMelConfig,
+        network: NetworkConfig,
+        augmentation: AugmentationConfig,
+        labels: int,
+        dimensions: Dimensions | None = None,
+    ) -> None:
+        super().__init__()
+        self.log_mel = LogMel(log_mel)
+        self.augmentation = Augmentation(augmentation)
+        before = (1, *network.channels[:-1])
+        triples = zip(before, network.channels, network.time_strides, strict=True)
+        self.blocks = nn.ModuleList(ConvBlock(*triple, network.norm) for triple in triples)
+        mels = log_mel.mels
+        for _ in network.channels:
+            mels = (mels + 1) // 2
+        self.project = nn.Linear(network.channels[-1] * mels, network.hidden)
+        self.pool = AttentiveStatistics(network.hidden, network.attention)
+        self.classify = nn.Linear(2 * network.hidden, labels)
+        self.dropout = nn.Dropout(network.dropout)
+        self.register_buffer("temperature", torch.ones(()))
+        self.estimate = None if dimensions is None else DimensionEnd(2 * network.hidden, dimensions)
+
+    def forward(self, waveform: Tensor, num_samples: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Return logits float32 [batch, labels], with arousal and valence float32 [batch, 2] behind where asked.
+
+        Args:
+            waveform: float32 [batch, samples].
+            num_samples: int64 [batch].
+        """
+        pooled = self.dropout(self.embed(waveform, num_samples))
+        logits: Tensor = self.classify(pooled).float()
+        if not self.training:
+            logits = logits / self.temperature
+        return logits if self.estimate is None else (logits, self.estimate(pooled))
+
+    def embed(self, waveform: Tensor, num_samples: Tensor) -> Tensor:
+        """Return what an utterance sounds like, float32 [batch, 2 * hidden]."""
+        spectrogram, counts = self.log_mel(waveform, num_samples)
+        if self.training:
+            spectrogram = self.augmentation(spectrogram, counts)
+        maps = spectrogram.transpose(1, 2)[:, None]
+        for block in self.blocks:
+            maps, counts = block(maps, counts)
+        frames = functional.relu(self.project(self.dropout(maps.flatten(1, 2).transpose(1, 2))))
+        pooled: Tensor = self.pool(frames, counts)
+        return pooled
