@@ -98,7 +98,7 @@ def test_a_corpus_that_cannot_be_read(tmp_path: Path, corpus: Callable[[Path], P
         (["demo", "--corpus", "nemo", "--path", "NOWHERE"], "NOWHERE"),
         (["ask", "emotion", "NOWHERE"], "NOWHERE"),
         (["ask", "emotion", "TEXT.wav"], "TEXT.wav"),
-        (["ask", "emotions", "TEXT.wav"], "no task 'emotions'; the tasks are emotion"),
+        (["ask", "emotions", "TEXT.wav"], "no task 'emotions'; the tasks are asr, emotion, personality"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -76,6 +76,7 @@ def execute(path: Path, folder: Path) -> Any:
     return notebook
 
 
+@pytest.mark.slow
 def test_the_first_experiment_compares_its_runs(
     mlflow_server: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

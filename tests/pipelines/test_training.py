@@ -1,6 +1,6 @@
 """The pipeline `training` through kfp.local, with every real job, the real store and a real MLflow server.
 
-Only the sizes are small: a dozen virtual speakers, five epochs, and gate policies that ask for as little or as much as a
+Only the sizes are small: a dozen virtual speakers, twelve epochs, and gate policies that ask for as little or as much as a
 test needs. All tests share one job store, so each step is computed once.
 """
 
@@ -46,7 +46,7 @@ def project(clean_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     copy = tmp_path_factory.mktemp("project") / "voxloop"
     shutil.copytree(clean_checkout, copy)
     shrink(copy / "configs" / "corpora" / "world.yaml", "world.home.speakers=12", "world.utterances_per_speaker=12")
-    shrink(copy / "configs" / "tasks" / "emotion" / "smoke.yaml", "epochs=5")
+    shrink(copy / "configs" / "tasks" / "emotion" / "smoke.yaml", "epochs=12", "patience=12")
     for name, floor in (("easy", 0.0), ("severe", 0.999)):
         (copy / "configs" / "gates" / f"{name}.yaml").write_text(yaml.safe_dump(POLICY | {"floor_uar": floor}))
     git = ["git", "-C", str(copy), "-c", "user.name=test", "-c", "user.email=test@localhost"]
@@ -177,6 +177,7 @@ def test_an_empty_evaluation_set_registers_nothing(train: Train) -> None:
     assert find_versions() == before
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(platform: Settings, train: Train, tmp_path: Path) -> None:
     changes: dict[str, object] = {"overrides": ["seed=8"]}
     kill_when_it_says("export …", spell_arguments(changes), tmp_path / "killed")

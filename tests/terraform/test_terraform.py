@@ -170,6 +170,7 @@ def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
             server.terminate()
 
 
+@pytest.mark.slow
 def test_apply_makes_guarded_buckets_and_destroy_leaves_nothing(loopback: Loopback) -> None:
     # About a minute, nearly all of it the provider waiting for S3's lifecycle rules to settle.
     must(loopback.run("apply", "-auto-approve"))

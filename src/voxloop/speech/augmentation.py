@@ -133,6 +133,7 @@ def _noise(sound: npt.NDArray[np.float32], snr_db: float, draw: np.random.Genera
     """White noise, or brown-ish: smoothed over up to 8 samples, at a ratio to the power of `sound`."""
     noise = draw.standard_normal(len(sound), dtype=np.float32)
     width = int(draw.integers(1, 9))
-    noise = np.convolve(noise, np.full(width, 1.0 / width, dtype=np.float32), mode="same")
+    # "full" and cut: "same" gives the length of the longer, which is the filter's for a sound of a few samples.
+    noise = np.convolve(noise, np.full(width, 1.0 / width, dtype=np.float32))[: len(sound)]
     power = float(np.mean(np.square(sound))) / max(float(np.mean(np.square(noise))), 1e-12)
     return noise * np.float32(np.sqrt(power * 10.0 ** (-snr_db / 10.0)))

@@ -80,7 +80,7 @@ def test_killed_it_goes_on_and_ends_with_the_same_bytes(home: Path, tmp_path: Pa
 
 def newest_checkpoint(home: Path) -> int:
     """Return the step of the newest whole checkpoint, 0 without one."""
-    places = home.glob("store/.unfinished/train/*/work/checkpoints/step-*")
+    places = home.glob("store/.unfinished/train/*/*/checkpoints/step-*")
     return max((int(place.name.split("-")[1]) for place in places), default=0)
 
 

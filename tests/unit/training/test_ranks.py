@@ -77,6 +77,7 @@ def wait_for_steps(ranks: Ranks, count: int, seconds: float = 200.0) -> None:
     assert len(ranks.steps()) >= count, ranks.wait(1.0)
 
 
+@pytest.mark.slow
 def test_sigterm_to_one_rank_stops_all_and_any_strategy_goes_on(
     server: ForkServerContext, alone: dict[str, Ranks], tones: Path, tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_what_ddp_saved_any_strategy_goes_on_from(
     assert_same_curve(went_on.steps(), alone["two"].steps()[2:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_lost_rank_ends_the_others_with_a_checkpoint(
     server: ForkServerContext, tones: Path, tmp_path: Path, lost: int
@@ -135,6 +137,7 @@ def test_a_lost_rank_ends_the_others_with_a_checkpoint(
     assert not list((tmp_path / "kept").glob(".*building*"))
 
 
+@pytest.mark.slow
 def test_more_ranks_than_data_is_refused_before_training(
     server: ForkServerContext, tones: Path, tmp_path: Path
 ) -> None:
