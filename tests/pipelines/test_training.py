@@ -188,6 +188,7 @@ def test_a_killed_run_goes_on_where_it_stopped(platform: Settings, train: Train,
     assert result.verdict == "CANNOT_TELL"
 
 
+@pytest.mark.slow
 def test_a_stored_result_with_one_byte_changed_is_not_used(platform: Settings, passed: RunResult, train: Train) -> None:
     (stored,) = find_stored(platform.store / "export", Path(passed.folders["export"]["out"]) / "model.onnx")
     flip_a_byte(stored)
@@ -207,6 +208,7 @@ def test_an_absent_registry_is_worth_another_try(train: Train, monkeypatch: pyte
     get_settings.cache_clear()
 
 
+@pytest.mark.slow
 def test_dvc_has_nothing_to_do_the_second_time(
     platform: Settings, passed: RunResult, project: Path, tmp_path: Path
 ) -> None:
@@ -222,6 +224,7 @@ def test_dvc_has_nothing_to_do_the_second_time(
     assert evaluation["champion"] is None
 
 
+@pytest.mark.slow
 def test_an_entry_point_of_mlproject_runs(platform: Settings, passed: RunResult, project: Path, tmp_path: Path) -> None:
     dataset = passed.folders["ingest"]["out"]
     out = tmp_path / "features"

@@ -97,6 +97,7 @@ def test_who_learnt_from_whom_and_the_review_of_the_champion(shared_mlflow: Sett
     assert archive.read_note(champion) == note
 
 
+@pytest.mark.slow
 def test_artifacts_that_hold_them_are_deleted_and_the_rest_stays(shared_mlflow: Settings, runs: list[str]) -> None:
     archive = MlflowArchive(shared_mlflow)
     names = Names("ann", frozenset({"ann-anger-0"}))

@@ -48,7 +48,7 @@ def alone(server: ForkServerContext, tones: Path, tmp_path_factory: pytest.TempP
     }
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
+@pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp2", marks=pytest.mark.slow)])
 def test_two_ranks_have_the_curve_of_one(
     server: ForkServerContext, alone: dict[str, Ranks], tones: Path, tmp_path: Path, strategy: str
 ) -> None:
