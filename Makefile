@@ -16,9 +16,8 @@ DATA ?=
 KEEP ?=
 # `make test-all ONLY=slow` runs those alone.
 ONLY ?=
-# Two workers, a file of tests each: most of a service test is waiting for a server. In the order of the folders: sorted by
-# their number of tests the long files, which have few, would come last and beside each other.
-PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
+# Two workers, a file of tests each: most of a service test is waiting for a server.
+PARALLEL ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all soak check format compile bench docs clean
