@@ -119,17 +119,7 @@ def _write(dataset: Path, folder: Path, rows: Iterable[Row]) -> None:
         for row in rows:
             writer.write(row)
             tally.add(row)
-    manifest = load_manifest(dataset).model_copy(
-        update={
-            "utterances": tally.utterances,
-            "hours": round(tally.seconds / 3600.0, 6),
-            "speakers": tally.speakers,
-            "labels": tally.labels(),
-            "numbers": tally.numbers(),
-            "splits": tally.splits(),
-            "shards": tuple(writer.entries),
-        }
-    )
+    manifest = load_manifest(dataset).model_copy(update={**tally.counted(), "shards": tuple(writer.entries)})
     write_manifest(manifest, folder)
     if (dataset / MEASURES_NAME).is_file():
         shutil.copyfile(dataset / MEASURES_NAME, folder / MEASURES_NAME)

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-VOXLOOP = Path(sys.executable).with_name("voxloop")
+from tests.contracts.one_line import assert_one_line, run_voxloop
+
 HEADER = "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage\n"
-
-
-def run(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "VOXLOOP_HOME": str(home / "home")}
-    return subprocess.run([VOXLOOP, *command], env=environment, capture_output=True, text=True, check=False)
-
-
-def assert_one_line(done: subprocess.CompletedProcess[str], *named: str) -> None:
-    assert done.returncode == 2, done.stderr
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("voxloop: ")
-    assert all(word in lines[0] for word in named), lines[0]
-    assert len(lines[0].split("; ")) >= 2, "no rule and no remedy"
 
 
 def no_such_path(folder: Path) -> Path:
@@ -71,7 +55,7 @@ def a_file(folder: Path) -> Path:
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_a_corpus_that_cannot_be_read(tmp_path: Path, corpus: Callable[[Path], Path], named: str) -> None:
-    done = run(
+    done = run_voxloop(
         tmp_path, "ingest", "--corpus", "nemo", "--path", str(corpus(tmp_path)), "--out", str(tmp_path / "o" / "x")
     )
     assert_one_line(done, named)
@@ -106,7 +90,7 @@ def test_a_command_that_is_wrong(tmp_path: Path, command: list[str], named: str)
     (tmp_path / "TEXT.wav").write_text("not a sound", encoding="utf-8")
     places = {"OUT": "o/x", "HERE": ".", "NOWHERE": "NOWHERE", "TEXT.wav": "TEXT.wav"}
     words = [str(tmp_path / places[word]) if word in places else word for word in command]
-    assert_one_line(run(tmp_path, *words), named)
+    assert_one_line(run_voxloop(tmp_path, *words), named)
     assert list(tmp_path.glob("o/*")) == []
 
 
@@ -117,5 +101,5 @@ def taken_port() -> Iterator[int]:
 
 
 def test_a_taken_port_is_named_with_the_setting_that_moves_it(tmp_path: Path, taken_port: int) -> None:
-    done = run(tmp_path, "up", "--set", f"ports.airflow={taken_port}")
+    done = run_voxloop(tmp_path, "up", "--set", f"ports.airflow={taken_port}")
     assert_one_line(done, str(taken_port), "ports.airflow")

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.contracts.one_line import assert_one_line, run_voxloop
 from tests.unit.jobs.datasets import make_rows, write_dataset
-
-VOXLOOP = Path(sys.executable).with_name("voxloop")
-
-
-def run(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "VOXLOOP_HOME": str(home / "home")}
-    return subprocess.run([VOXLOOP, *command], env=environment, capture_output=True, text=True, check=False)
-
-
-def assert_one_line(done: subprocess.CompletedProcess[str], named: str) -> None:
-    assert done.returncode == 2, done.stderr
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("voxloop: ")
-    assert named in lines[0]
-    assert len(lines[0].split("; ")) >= 2, "no rule and no remedy"
 
 
 @pytest.mark.parametrize(
@@ -56,6 +38,6 @@ def test_a_command_that_is_wrong(tmp_path: Path, command: list[str], named: str)
         str(tmp_path / word) if word in places else str(tmp_path / "o" / "x") if word == "OUT" else word
         for word in command
     ]
-    assert_one_line(run(tmp_path, *words), named)
+    assert_one_line(run_voxloop(tmp_path, *words), named)
     assert list(tmp_path.glob("o/*")) == []
     assert [path.name for path in (tmp_path / "FULL").iterdir()] == ["precious.txt"]

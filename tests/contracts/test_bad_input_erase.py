@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.test_bad_input import assert_one_line, run
+from tests.contracts.one_line import assert_one_line, run_voxloop
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,6 @@ def test_a_command_that_is_wrong(tmp_path: Path, command: list[str], named: str)
     (tmp_path / "TEXT.txt").write_text("no folder", encoding="utf-8")
     (tmp_path / "EMPTY").mkdir()
     words = [str(tmp_path / word) if word in ("NOWHERE", "TEXT.txt", "EMPTY") else word for word in command]
-    assert_one_line(run(tmp_path, *words), named)
+    assert_one_line(run_voxloop(tmp_path, *words), named)
     home = tmp_path / "home"
     assert not home.exists() or all(path.name.endswith(".lock") for path in home.rglob("*") if path.is_file())

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-VOXLOOP = Path(sys.executable).with_name("voxloop")
+from tests.contracts.one_line import assert_one_line, run_voxloop
 
 
 def no_such_folder(folder: Path) -> list[str]:
@@ -72,18 +69,7 @@ def remote_without_tls(folder: Path) -> list[str]:
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_what_cannot_be_published(tmp_path: Path, make: Callable[[Path], list[str]], named: str) -> None:
-    home = tmp_path / "home"
-    done = subprocess.run(
-        [VOXLOOP, "features-publish", *make(tmp_path)],
-        env={**os.environ, "VOXLOOP_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("voxloop: ")
-    assert named in line
-    assert "hush" not in line
-    assert len(line.split("; ")) >= 2, "no rule and no remedy"
-    assert list(home.glob("features/*.parquet")) == []
+    done = run_voxloop(tmp_path, "features-publish", *make(tmp_path))
+    assert_one_line(done, named)
+    assert "hush" not in done.stderr
+    assert list((tmp_path / "home").glob("features/*.parquet")) == []

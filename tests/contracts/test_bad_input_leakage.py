@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.contracts.one_line import assert_one_line, run_voxloop
 from tests.unit.data.leak_datasets import make_rows, write_rows
 
-VOXLOOP = Path(sys.executable).with_name("voxloop")
 CUT = ["evalset", "cut", "--from", "DATA", "--domain", "home", "--date", "2026-11-20"]
 
 
@@ -49,13 +46,7 @@ def test_one_line_and_nothing_written(tmp_path: Path, command: list[str], named:
     write_rows(tmp_path / "TRAIN", make_rows({"train": ("t1",)}, repeats=1))
     places = {"OUT": "o/x"} | {name: name for name in ("NOWHERE", "EMPTY", "TEXT", "DATA", "TRAIN")}
     words = [str(tmp_path / places[word]) if word in places else word for word in _last_of_each(command)]
-    environment = {**os.environ, "VOXLOOP_HOME": str(tmp_path / "home")}
-    done = subprocess.run([VOXLOOP, *words], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("voxloop: ")
-    assert named in line
-    assert len(line.split("; ")) >= 2, "no rule and no remedy"
+    assert_one_line(run_voxloop(tmp_path, *words), named)
     assert list(tmp_path.glob("o/*")) == []
     assert not (tmp_path / "home" / "evaluation_sets").exists()
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-VOXLOOP = Path(sys.executable).with_name("voxloop")
+from tests.contracts.one_line import assert_one_line, run_voxloop
 
 
 @pytest.mark.parametrize(
@@ -32,17 +29,6 @@ def test_a_validation_that_cannot_be(tmp_path: Path, words: list[str], named: st
     (tmp_path / "here").mkdir()
     places = {"HERE": tmp_path / "here", "NOWHERE": tmp_path / "NOWHERE", "FILE": tmp_path / "FILE"}
     given = [str(places.get(word, word)) for word in words]
-    done = subprocess.run(
-        [VOXLOOP, "validate", *given, "--out", str(tmp_path / "o" / "x")],
-        env={**os.environ, "VOXLOOP_HOME": str(tmp_path / "home")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("voxloop: ")
-    assert named in line
-    assert len(line.split("; ")) >= 2, "no rule and no remedy"
+    assert_one_line(run_voxloop(tmp_path, "validate", *given, "--out", str(tmp_path / "o" / "x")), named)
     assert list(tmp_path.glob("o/*")) == []
     assert list(tmp_path.glob("o/.*")) == []

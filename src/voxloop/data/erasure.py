@@ -128,16 +128,7 @@ def _recount(dataset: Path, manifest: Manifest, shards: Sequence[ShardEntry], go
             for group in range(file.num_row_groups):
                 for row in file.read_row_group(group, columns=list(MANIFEST_COLUMNS)).to_pylist():
                     tally.add(row)
-    counted = {
-        "utterances": tally.utterances,
-        "hours": round(tally.seconds / 3600.0, 6),
-        "speakers": tally.speakers,
-        "labels": tally.labels(),
-        "numbers": tally.numbers(),
-        "splits": tally.splits(),
-        "shards": tuple(shards),
-        "erased": manifest.erased + gone,
-    }
+    counted = {**tally.counted(), "shards": tuple(shards), "erased": manifest.erased + gone}
     return manifest.model_copy(update=counted)
 
 

@@ -119,19 +119,13 @@ def write_dataset(
 
 
 def _summarise(reader: CorpusReader, config: CorpusConfig, book: _Book, writer: ShardWriter) -> Manifest:
-    tally = book.tally
     return Manifest(
         schema_version=SCHEMA_VERSION,
         corpus=reader.name,
         parallel_texts=reader.parallel_texts,
         text_normaliser=NORMALISER_VERSION,
         config=resolved(config),
-        utterances=tally.utterances,
-        hours=round(tally.seconds / 3600.0, 6),
-        speakers=tally.speakers,
-        labels=tally.labels(),
-        numbers=tally.numbers(),
-        splits=tally.splits(),
+        **book.tally.counted(),
         shards=tuple(writer.entries),
         quarantined=dict(sorted(Counter(refusal.reason for refusal in book.refusals).items())),
         left_out=book.left_out,

@@ -88,3 +88,14 @@ class DatasetTally:
         return {
             split: SplitCount(utterances=self._split_utterances[split], speakers=speakers[split]) for split in SPLITS
         }
+
+    def counted(self) -> dict[str, Any]:
+        """Return what the manifest says of the rows, by the names of its fields."""
+        return {
+            "utterances": self.utterances,
+            "hours": round(self.seconds / 3600.0, 6),
+            "speakers": self.speakers,
+            "labels": self.labels(),
+            "numbers": self.numbers(),
+            "splits": self.splits(),
+        }

@@ -72,7 +72,7 @@ def make_beside(target: Path) -> Path:
     """Make a folder beside `target` to be renamed to it; what killed processes left of the same is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     for leftover in target.parent.glob(f".{target.name}.building-*"):
-        if not _is_alive(int(leftover.name.split("-")[-2])):
+        if not is_alive(int(leftover.name.split("-")[-2])):
             remove_tree(leftover)
     beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.building-{os.getpid()}-", dir=target.parent))
     beside.chmod(0o755)
@@ -87,7 +87,8 @@ def remove_tree(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Return whether a process of this number runs on this machine, whoever owns it."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

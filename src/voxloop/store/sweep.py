@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from voxloop.store.atomic import remove_tree, sync_folder
+from voxloop.store.atomic import is_alive, remove_tree, sync_folder
 
 DOOMED = ".doomed-"
 _BUILDING = re.compile(r"\..+\.building-(?P<process>\d+)-[^-]+")
@@ -70,7 +70,7 @@ def sort_leftovers(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     alive: list[Path] = []
     for path in sorted({*paths}):
         if (found := _BUILDING.fullmatch(path.name)) and path.is_dir():
-            (alive if _is_alive(int(found["process"])) else dead).append(path)
+            (alive if is_alive(int(found["process"])) else dead).append(path)
     return dead, alive
 
 
@@ -98,13 +98,3 @@ def _walk(root: Path) -> Iterator[Path]:
         for name in (*folders, *files):
             yield Path(folder) / name
         folders[:] = [name for name in folders if not name.startswith(DOOMED) and not _BUILDING.fullmatch(name)]
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +42,11 @@ def test_every_family_is_named_as_its_file() -> None:
 def test_naming_the_families_loads_none() -> None:
     code = "import sys, voxloop.tasks as t; t.task_names(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_file_that_looks_like_a_family_is_one() -> None:
+    import voxloop.tasks
+
+    folder = Path(voxloop.tasks.__file__).parent
+    named = [path.stem for path in folder.glob("*.py") if "\nNAME = " in path.read_text(encoding="utf-8")]
+    assert sorted(named) == task_names()
