@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.random import Generator
+from scipy.stats import binom
 
 from tests.faults import poison as faults
 from tests.faults.poison import Planted
@@ -31,6 +32,7 @@ WORLDS = 200
 SPEAKERS, UTTERANCES, SOURCES = 30, 24, 3
 OWN = load_config(OwnConfig, ROOT / "configs" / "poison" / "emotion-nemo.yaml")
 FEW_SPEAKERS, MANY_UTTERANCES = 2, 300
+WORLDS_OF_FEW = 40
 
 Plant = Callable[[AuditRows, Generator], Planted]
 ATTACKS: dict[str, tuple[Plant, float]] = {
@@ -120,17 +122,38 @@ def test_the_worlds_are_what_the_attacks_need(worlds: list[AuditRows]) -> None:
         assert len(np.unique(rows.sources)) == SOURCES
 
 
+@pytest.fixture(scope="module")
+def few(fault_seed: int, module_settings: Settings) -> list[AuditRows]:
+    count = max(2, module_settings.trial_count(WORLDS_OF_FEW))
+    return [speak_world(fault_seed + number, FEW_SPEAKERS, MANY_UTTERANCES) for number in range(count)]
+
+
+def audit_few(rows: AuditRows) -> PoisonReport:
+    return audit_own(rows, OWN, "emotion", cleanlab)
+
+
 @pytest.mark.slow
-def test_speakers_held_against_themselves_show_what_is_planted(fault_seed: int, module_settings: Settings) -> None:
-    few = [speak_world(fault_seed + number, FEW_SPEAKERS, MANY_UTTERANCES) for number in range(2)]
+def test_clean_speakers_held_against_themselves_are_seldom_accused(few: list[AuditRows]) -> None:
+    reports = [audit_few(rows) for rows in few]
+    accused = [sorted(alarms(report)) for report in reports if report.verdict is not Verdict.PASS]
+    print(f"clean worlds of {FEW_SPEAKERS} speakers accused: {len(accused)} of {len(few)} {accused[:5]}")
+    # Measured: 3 of 100. Refused where one world in twenty would come to so many once in a thousand times.
+    assert binom.sf(len(accused) - 1, len(few), 0.05) > 0.001
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", OWN_ATTACKS)
+def test_speakers_held_against_themselves_show_what_is_planted(
+    few: list[AuditRows], fault_seed: int, module_settings: Settings, attack: str
+) -> None:
     draws = max(4, module_settings.trial_count(WORLDS))
-    for rows in few:
-        assert audit_own(rows, OWN, "emotion", cleanlab).verdict is Verdict.PASS
-        for attack, plant in OWN_ATTACKS.items():
-            found = 0
-            for number in range(draws):
-                planted = plant(rows, np.random.default_rng([fault_seed, number]))
-                report = audit_own(planted.rows, OWN, "emotion", cleanlab)
-                found += report.verdict is Verdict.FAIL and alarms(report) == planted.culprits
-            print(f"{attack}: found in {found} of {draws} draws")
-            assert found >= 0.95 * draws - 1
+    for rows in few[:2]:
+        clean, found, innocent = alarms(audit_few(rows)), 0, 0
+        for number in range(draws):
+            planted = OWN_ATTACKS[attack](rows, np.random.default_rng([fault_seed, number]))
+            report = audit_few(planted.rows)
+            found += report.verdict is Verdict.FAIL and planted.culprits <= alarms(report)
+            innocent += bool(alarms(report) - planted.culprits - clean)
+        print(f"{attack}: found in {found} of {draws} draws, others newly accused in {innocent}")
+        assert found >= 0.95 * draws - 1
+        assert innocent <= 1 + 0.05 * draws
