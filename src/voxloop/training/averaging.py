@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """Exponential moving average of a network's parameters; with decay None there is none, and nothing is done.
+    """Exponential moving average of a network's parameters and statistics; with decay None there is none.
+
+    Running statistics of activations are averaged like the weights they were taken under (the mean weights under the
+    newest statistics scored worse than either, docs/LOG.md).
 
     B. Polyak, A. Juditsky, "Acceleration of stochastic approximation by averaging", 1992; the decay rises with the
     steps as min(decay, (1 + step) / (10 + step)), so that the first weights are soon forgotten (TensorFlow's
@@ -18,11 +21,11 @@ class WeightAverage:
     """
 
     def __init__(self, network: nn.Module, decay: float | None) -> None:
-        self.network = network
         self.decay = decay
-        self.mean: dict[str, Tensor] = {}
-        if decay is not None:
-            self.mean = {name: value.detach().clone() for name, value in network.named_parameters()}
+        saved = {} if decay is None else network.state_dict(keep_vars=True)
+        # The network's own memory: parameters, and those buffers with fractions that are saved.
+        self._live = {name: value.detach() for name, value in saved.items() if value.is_floating_point()}
+        self.mean = {name: value.clone() for name, value in self._live.items()}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -30,13 +33,12 @@ class WeightAverage:
         if self.decay is None:
             return
         decay = min(self.decay, (1 + step) / (10 + step))
-        weights = dict(self.network.named_parameters())
-        torch._foreach_lerp_(list(self.mean.values()), [weights[name].detach() for name in self.mean], 1.0 - decay)
+        torch._foreach_lerp_(list(self.mean.values()), list(self._live.values()), 1.0 - decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Put the mean in the place of the weights for a while."""
-        weights = {name: value.detach().clone() for name, value in self.network.named_parameters() if self.mean}
+        weights = {name: value.clone() for name, value in self._live.items()}
         self._copy(self.mean)
         try:
             yield
@@ -45,6 +47,5 @@ class WeightAverage:
 
     @torch.no_grad()
     def _copy(self, values: Mapping[str, Tensor]) -> None:
-        for name, parameter in self.network.named_parameters():
-            if name in values:
-                parameter.copy_(values[name])
+        for name, value in values.items():
+            self._live[name].copy_(value)

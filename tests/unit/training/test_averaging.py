@@ -45,3 +45,20 @@ def test_without_a_decay_there_is_nothing_to_keep(monkeypatch: pytest.MonkeyPatc
     with average.in_place():
         assert network.weight.item() == 2.0
     assert average.mean == {}
+
+
+def test_running_statistics_are_averaged_like_the_weights() -> None:
+    network = nn.BatchNorm1d(1, momentum=1.0)
+    average = WeightAverage(network, 0.5)
+    for step, level in enumerate((4.0, 8.0), start=1):
+        network(torch.tensor([[level - 1.0], [level + 1.0]]))
+        average.update(step)
+    mean, count = network.running_mean, network.num_batches_tracked
+    assert mean is not None
+    assert count is not None
+    assert mean.item() == 8.0
+    first = 4.0 * (1 - 2 / 11)
+    with average.in_place():
+        assert mean.item() == pytest.approx(first + (8.0 - first) * (1 - 3 / 12), rel=1e-5)
+        assert count.item() == 2
+    assert mean.item() == 8.0
