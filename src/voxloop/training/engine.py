@@ -193,7 +193,8 @@ class Engine:
         """Read the losses of the last steps, and agree with the other ranks whether to stop or save after this one."""
         due = self.recipe.checkpoints.every_seconds <= time.monotonic() - self._saved
         settled = self._losses.read(stop=self.interruption.reason is not None, save=due)
-        self._refuse_nonfinite(describe_nonfinite(settled.steps, scaled=scaler_of(self.fabric) is not None))
+        scaled = scaler_of(self.fabric) is not None
+        self._refuse_nonfinite(describe_nonfinite(settled.steps, self.material.train.ids, scaled=scaled))
         self.watcher.settle(self.progress, settled.steps)
         return settled
 

@@ -43,6 +43,8 @@ class Examples:
     references: tuple[Answer, ...]
     """What a perfect model would say of each."""
     speakers: tuple[str, ...]
+    ids: tuple[str, ...]
+    """Utterance ids."""
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -87,7 +89,7 @@ def gather_examples(
     """Encode rows and their waveforms, float32 [n]; `name` is what errors call them. Raises as `read_examples`."""
     examples: list[Example] = []
     references: list[Answer] = []
-    speakers: list[str] = []
+    kept: list[Row] = []
     unlabelled = 0
     for row, waveform in rows:
         if task.AUDIO:
@@ -99,14 +101,15 @@ def gather_examples(
             continue
         examples.append(example)
         references.append(reference)
-        speakers.append(row["speaker_id"])
+        kept.append(row)
     if not examples:
         raise CorpusError(
             f"{name} has no utterance with a label for {task.NAME} ({unlabelled} without one)",
             rule="training needs labelled utterances in train and in dev",
             remedy="ingest a corpus with more speakers, or with labels",
         )
-    return Examples(tuple(examples), tuple(references), tuple(speakers))
+    speakers, ids = (tuple(str(row[name]) for row in kept) for name in ("speaker_id", "utterance_id"))
+    return Examples(tuple(examples), tuple(references), speakers, ids)
 
 
 def collate(examples: Sequence[Example]) -> Batch:

@@ -100,21 +100,27 @@ class UnreadLosses:
         return Settled(steps, stop=flags[0] > 0, save=flags[1] > 0)
 
 
-def describe_nonfinite(steps: Sequence[Step], *, scaled: bool) -> str | None:
-    """Name the first step whose loss or gradient is no number; a gradient that is `scaled` (fp16) may overflow."""
+def describe_nonfinite(steps: Sequence[Step], ids: Sequence[str], *, scaled: bool) -> str | None:
+    """Name the first step whose loss or gradient is no number; a gradient that is `scaled` (fp16) may overflow.
+
+    Args:
+        steps: Steps whose losses are known.
+        ids: Utterance ids of the training examples.
+        scaled: Whether losses are scaled before their gradients are taken.
+    """
     for step in steps:
         if not math.isfinite(step.loss_total):
-            return f"the loss is {step.loss} in {_describe(step)}"
+            return f"the loss is {step.loss} in {_describe(step, ids)}"
         if not (scaled or math.isfinite(step.gradient_norm)):
-            return f"the gradient's norm is {step.gradient_norm} in {_describe(step)}"
+            return f"the gradient's norm is {step.gradient_norm} in {_describe(step, ids)}"
     return None
 
 
-def _describe(step: Step) -> str:
+def _describe(step: Step, ids: Sequence[str]) -> str:
     utterances = step.utterances()
-    named = ", ".join(str(index) for index in sorted(utterances)[:NAMED_UTTERANCES])
+    named = ", ".join(ids[index] for index in sorted(utterances)[:NAMED_UTTERANCES])
     more = f" and {len(utterances) - NAMED_UTTERANCES} more" if len(utterances) > NAMED_UTTERANCES else ""
-    return f"step {step.number} (utterances {named}{more} of train)"
+    return f"step {step.number} (train utterances {named}{more})"
 
 
 def _join(totals: list[Tensor], norms: list[Tensor], stop: bool, save: bool) -> Tensor:
