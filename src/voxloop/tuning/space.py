@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 
+import yaml
 from pydantic import Field, model_validator
 
 from voxloop.config import StrictModel
@@ -170,10 +172,8 @@ class SearchSpace(StrictModel):
 
 def write_override(path: str, value: Any) -> str:
     """Return `a.b=c`, so that YAML reads back exactly this value."""
-    text = json.dumps(value)
-    if isinstance(value, float) and "e" in text and "." not in text:
-        text = text.replace("e", ".0e")  # YAML 1.1 takes 1e-05 for a word
-    return f"{path}={text}"
+    listed = yaml.safe_dump([value], default_flow_style=True, width=math.inf)
+    return f"{path}={listed[1:-2]}"
 
 
 def check_space(space: SearchSpace, build: Callable[[tuple[str, ...]], object], *, origin: str) -> None:
