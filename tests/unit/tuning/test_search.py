@@ -154,3 +154,16 @@ def test_a_killed_workers_trial_is_gone_on_with_by_the_other(
     lost = assert_whole(read_journal(settings.home, "shared"), 4)
     assert lost <= 1
     assert (tmp_path / "out" / "best.yaml").exists()
+
+
+@pytest.mark.slow
+def test_two_ranks_end_the_trials_that_one_process_ends(home: Path, dataset: Path) -> None:
+    """The pruner is asked in the process that started the ranks; all of them hear its answer."""
+    space = make_space(trials=5, parameters=[RATE])
+    shared = ("batching.batches_a_step=2", "batching.audio_seconds=3", "devices.accelerator=cpu")
+    one = work(make_plan(dataset, *shared, name="one", space=space))
+    two = work(make_plan(dataset, *shared, "devices.count=2", name="two", space=space))
+    assert "pruned" in [trial.state for trial in one.trials]
+    assert [(trial.number, trial.state, trial.params, [*trial.values]) for trial in one.trials] == [
+        (trial.number, trial.state, trial.params, [*trial.values]) for trial in two.trials
+    ]
