@@ -43,8 +43,7 @@ def test_two_workers_share_the_trials_and_their_number(tmp_path: Path) -> None:
             assert none is None, "the fourth of four is given out"
         assert not one.is_over, "it is still under way"
         two.study.tell(claim.trial, 1.0)
-    assert one.is_over
-    assert two.is_over
+    assert [ledger.is_over for ledger in (one, two)] == [True, True]
 
 
 def test_a_living_workers_trial_is_left_alone_and_a_dead_ones_is_given_again_once(tmp_path: Path) -> None:

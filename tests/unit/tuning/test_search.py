@@ -66,7 +66,7 @@ def test_stopped_it_goes_on_in_the_same_trial(home: Path, dataset: Path) -> None
     stopped = read_journal(home, "stopped")
     assert [trial.state.name for trial in stopped] == ["RUNNING"]
     report = work(plan)
-    assert [trial.state for trial in report.trials][0] == "lost"
+    assert report.trials[0].state == "lost"
     assert report.trials[0].params == report.trials[1].params == whole.trials[0].params
     assert report.trials[1].values == whole.trials[0].values, "to the last bit"
     assert_whole(read_journal(home, "stopped"), 2)
