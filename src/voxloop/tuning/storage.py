@@ -87,10 +87,12 @@ def _open_postgres(name: str, address: URL) -> Kept:
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 
-    with explained(address.host):
+    with explained(address.host or "this machine"):
         locks = AdvisoryLocks(create_engine(address, poolclass=NullPool), name)
         with locks.alone("tables"):  # of two who make the tables at once one would fail
-            return Kept(RDBStorage(address.render_as_string(hide_password=False)), locks, address.host)
+            return Kept(
+                RDBStorage(address.render_as_string(hide_password=False)), locks, address.host or "this machine"
+            )
 
 
 def _read_address(database: SecretStr) -> URL:
@@ -111,7 +113,14 @@ def _read_address(database: SecretStr) -> URL:
 
 @contextmanager
 def explained(host: str | None) -> Iterator[None]:
-    """Turn a database's errors, which can hold its whole address, into one that names the host alone."""
+    """Turn a database's errors, which can hold its whole address, into one that names the host alone.
+
+    Args:
+        host: Of the database; None for a journal, whose errors are the file system's.
+    """
+    if host is None:
+        yield
+        return
     try:
         yield
     except OperationalError as lost:

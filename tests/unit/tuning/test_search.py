@@ -42,6 +42,15 @@ def test_it_prunes_and_goes_on_when_more_trials_are_asked_for(home: Path, datase
     assert assert_whole(read_journal(home, "study"), 7) == 0
 
 
+def test_hyperband_prunes_at_its_rungs(home: Path, dataset: Path) -> None:
+    pruner = {"kind": "hyperband", "min_epochs": 1, "reduction": 2}
+    report = work(make_plan(dataset, space=make_space(trials=8, pruner=pruner)))
+    pruned = [trial for trial in report.trials if trial.state == "pruned"]
+    assert pruned
+    assert {len(trial.values) for trial in pruned} <= {1, 2, 4}
+    assert report.count("complete") >= 1
+
+
 def test_the_same_search_has_the_same_trials(home: Path, dataset: Path) -> None:
     space = make_space(trials=3, parameters=[RATE])
     one, two = (work(make_plan(dataset, name=name, space=space)) for name in ("one", "two"))
