@@ -151,7 +151,10 @@ def _search(
 
 def _is_written(out: Path, settled: Mapping[str, object]) -> bool:
     """Return whether `out` holds the result of this very search."""
-    record = read_record(out) if out.is_dir() else None
+    try:
+        record = read_record(out) if out.is_dir() else None
+    except (ValueError, TypeError):  # somebody else's file of that name
+        return False
     return record is not None and record.step == "tune" and settled.items() <= record.config.items()
 
 
