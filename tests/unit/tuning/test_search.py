@@ -130,6 +130,7 @@ def start_two(server: ForkServerContext, home: Path, dataset: Path, out: Path, t
     return [start_tune(server, home, dataset, out, "shared", trials) for _ in range(2)]
 
 
+@pytest.mark.slow
 def test_two_workers_share_one_study_and_its_result(
     server: ForkServerContext, settings: Settings, dataset: Path, tmp_path: Path
 ) -> None:
