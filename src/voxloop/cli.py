@@ -48,6 +48,7 @@ COMMANDS = (
         "features", "voxloop.jobs.features:features", "Compute prosody, words and emotion history for Feast.", STEPS
     ),
     Command("train", "voxloop.jobs.train:train", "Train a model of one family.", STEPS),
+    Command("tune", "voxloop.jobs.tune:tune", "Search for the configuration that is best on dev.", STEPS),
     Command("export", "voxloop.jobs.export:export", "Write trained weights as ONNX, checked against torch.", STEPS),
     Command("evaluate", "voxloop.jobs.evaluate:evaluate", "Score challenger and champion on the same data.", STEPS),
     Command(

@@ -71,11 +71,15 @@ def load_config(model: type[Model], path: Path, overrides: Sequence[str] = ()) -
         ConfigError: The file is missing or malformed, a key is unknown (the nearest right spelling is named), or
             a value breaks its rule.
     """
-    values = merge_overrides(model, _read_yaml(path), overrides, origin=path.name)
+    return build_config(model, _read_yaml(path), overrides, origin=path.name)
+
+
+def build_config(model: type[Model], values: Mapping[str, Any], overrides: Sequence[str] = (), *, origin: str) -> Model:
+    """Make a `model` of plain values with `a.b=c` overrides on top; raises as `load_config`."""
     try:
-        return model.model_validate(values)
+        return model.model_validate(merge_overrides(model, values, overrides, origin=origin))
     except ValidationError as invalid:
-        raise _explain(model, invalid, origin=path.name) from None
+        raise _explain(model, invalid, origin=origin) from None
 
 
 def merge_overrides(

@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from voxloop.errors import ConfigError
 
 PREFIX = "VOXLOOP_"
+SECRETS = frozenset({"redis_password", "study_database"})
+"""Settings that come from the environment alone and go into no dump."""
 
 
 def find_project_root() -> Path:
@@ -60,6 +62,11 @@ class Settings(BaseSettings):
     redis_ca_file: Path | None = Field(default=None, description="who signed the server's certificate; the system's")
     # Excluded: a dump of the settings goes to logs and command lines. A child process inherits the variable.
     redis_password: SecretStr | None = Field(default=None, exclude=True)
+    study_database: SecretStr | None = Field(
+        default=None,
+        exclude=True,
+        description="postgresql://user:password@host/database of searches whose workers share no disk",
+    )
     trials: float = Field(
         default=0.01,
         gt=0,
@@ -100,6 +107,11 @@ class Settings(BaseSettings):
     def evaluation_sets(self) -> Path:
         """Folder of the frozen evaluation sets, `<task>/<domain>-<date>` below it."""
         return self.home / "evaluation_sets"
+
+    @property
+    def studies(self) -> Path:
+        """Folder of the searches, a folder a study."""
+        return self.home / "studies"
 
     @property
     def tombstones_file(self) -> Path:
@@ -169,11 +181,11 @@ def replace_settings(values: Mapping[str, object]) -> Settings:
     Raises:
         ConfigError: A value its field refuses.
     """
-    if "redis_password" in values:
+    for secret in SECRETS & values.keys():
         raise ConfigError(
-            "redis_password is not set this way",
+            f"{secret} is not set this way",
             rule="a command line is read by everyone on the machine",
-            remedy="put it into the variable VOXLOOP_REDIS_PASSWORD",
+            remedy=f"put it into the variable {PREFIX}{secret.upper()}",
         )
     changed = _build(values)
     os.environ.update(changed.environment())  # the one writer: children inherit what was set

@@ -38,6 +38,8 @@ from voxloop.store.unfinished import Unfinished, discard_unfinished, hold_unfini
 __all__ = [
     "JobStore",
     "StepRecord",
+    "digest_input",
+    "digest_tombstones",
     "open_store",
     "read_record",
     "read_runner_key",
@@ -156,8 +158,8 @@ def open_store() -> JobStore:
 
 def _resolve(step: str, inputs: Mapping[str, Path | None], config: Mapping[str, object], out: Path) -> _Request:
     refuse_occupied(out)
-    tombstones = _digest_tombstones()
-    digests = {name: _digest_input(step, name, path) for name, path in inputs.items()}
+    tombstones = digest_tombstones()
+    digests = {name: digest_input(step, name, path) for name, path in inputs.items()}
     (recorded,) = _RECOMPUTING.get() or (None,)
     if recorded is not None:
         _refuse_other_than(recorded, digests, config)
@@ -230,7 +232,8 @@ def _refuse_other_than(recorded: StepRecord, digests: Mapping[str, str | None], 
         )
 
 
-def _digest_input(step: str, name: str, path: Path | None) -> str | None:
+def digest_input(step: str, name: str, path: Path | None) -> str | None:
+    """Return the digest of an input of a step, None for one that is not given; `InputError` if it is not there."""
     if path is None:
         return None
     if not path.exists():
@@ -244,13 +247,14 @@ def _digest_input(step: str, name: str, path: Path | None) -> str | None:
 
 def _refuse_changed_inputs(step: str, inputs: Mapping[str, Path | None], digests: Mapping[str, str | None]) -> None:
     for name, path in inputs.items():
-        if _digest_input(step, name, path) != digests[name]:
+        if digest_input(step, name, path) != digests[name]:
             raise IntegrityError(
                 f"{path} changed while {step} read it", rule="a result belongs to its inputs", remedy="run it again"
             )
 
 
-def _digest_tombstones() -> str:
+def digest_tombstones() -> str:
+    """Return the digest of who was erased so far."""
     try:
         return digest_file(get_settings().tombstones_file)
     except FileNotFoundError:  # nobody was erased yet
@@ -258,7 +262,7 @@ def _digest_tombstones() -> str:
 
 
 def _refuse_erased_meanwhile(step: str, tombstones: str) -> None:
-    if _digest_tombstones() != tombstones:
+    if digest_tombstones() != tombstones:
         raise IntegrityError(
             f"somebody was erased while {step} ran",
             rule="what it read before the erasure may hold them still",

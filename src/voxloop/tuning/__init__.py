@@ -1,0 +1,1 @@
+"""Search: which values of a family's configuration are best on dev."""

@@ -1,0 +1,68 @@
+"""Workers of a search killed by force at random moments: no trial is lost, none is done twice."""
+
+from __future__ import annotations
+
+import random
+import time
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.training.tones import tone_rows, write_tones
+from tests.unit.training.trainings import server
+from tests.unit.tuning.studies import assert_whole, read_journal, start_tune
+from voxloop.settings import Settings
+from voxloop.store.sweep import DOOMED
+
+__all__ = ["server"]
+
+KILLS = 100
+
+
+def wait_for_a_trial(words: Path, worker: ForkServerProcess, seconds: float = 120.0) -> None:
+    """Wait until a worker has begun a trial, or has ended."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and worker.is_alive():
+        if words.exists() and "training " in words.read_text():
+            return
+        time.sleep(0.005)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_workers_killed_at_any_moment_lose_and_double_no_trial(
+    server: ForkServerContext, settings: Settings, tmp_path: Path
+) -> None:
+    draw = random.Random(20261122)  # noqa: S311 - moments, not secrets
+    dataset = write_tones(tmp_path / "tones", tone_rows({"train": 2, "dev": 1}))
+    wanted_kills = max(3, settings.trial_count(KILLS))
+    wanted = 2 * wanted_kills + 4
+    home, out, kills = settings.home, tmp_path / "out", 0
+    often = ("checkpoints.every_seconds=0.05",)
+
+    def start() -> ForkServerProcess:
+        return start_tune(server, home, dataset, out, "killed", wanted, *often)
+
+    workers = [start(), start()]
+    while kills < wanted_kills:
+        victim = workers[kills % 2]
+        wait_for_a_trial(tmp_path / f"out-{victim.pid}.txt", victim)
+        time.sleep(draw.uniform(0.0, 1.5))
+        assert victim.is_alive(), "there is always something left to do"
+        victim.kill()
+        victim.join()
+        kills += 1
+        workers[(kills - 1) % 2] = start()
+    for worker in workers:
+        worker.join(900)
+    told = {path.name: path.read_text() for path in tmp_path.glob("out-*.txt")}
+    assert [worker.exitcode for worker in workers] == [0, 0], told
+    trials = read_journal(home, "killed")
+    lost = assert_whole(trials, wanted)
+    resumed = [trial for trial in trials if "retry_of" in trial.user_attrs]
+    went_on = [trial for trial in resumed if trials[trial.user_attrs["retry_of"]].intermediate_values]
+    print(f"{kills} kills: {lost} trials lost and tried again, {len(went_on)} after an epoch; {wanted} ended once each")
+    assert lost <= kills
+    left = [path.name for path in (home / "store").glob(".unfinished/tune/*")]
+    assert all(name.startswith(DOOMED) for name in left), "killed while it deleted: the next gc ends that"
