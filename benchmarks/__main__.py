@@ -8,7 +8,17 @@ import sys
 
 from benchmarks.report import Finding
 
-BENCHMARKS = ("command_help", "speaker_world", "ingest", "manifest", "validation", "batching", "logmel", "checkpoint")
+BENCHMARKS = (
+    "command_help",
+    "speaker_world",
+    "ingest",
+    "manifest",
+    "validation",
+    "batching",
+    "logmel",
+    "checkpoint",
+    "engine",
+)
 
 
 def main() -> int:
@@ -16,7 +26,7 @@ def main() -> int:
     findings = []
     for name in BENCHMARKS:
         print(f"{name} …", file=sys.stderr, flush=True)
-        findings.append(run_benchmark(name))
+        findings += run_benchmark(name)
     for finding in findings:
         holds = "holds" if finding.holds else "DOES NOT HOLD"
         bound = f"{finding.bound} {finding.target:g}"
@@ -24,11 +34,12 @@ def main() -> int:
     return 0 if all(finding.holds for finding in findings) else 1
 
 
-def run_benchmark(name: str) -> Finding:
-    """Return what `python -m benchmarks.<name>` found; its last line says it as JSON."""
+def run_benchmark(name: str) -> list[Finding]:
+    """Return what `python -m benchmarks.<name>` found: one for each line of JSON that begins with `{"what"`."""
     done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True, check=True)
-    found = json.loads(done.stdout.splitlines()[-1])
-    return Finding(**{key: found[key] for key in ("what", "ours", "peer", "target", "bound")})
+    told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"what"')]
+    assert told, f"{name} found nothing"
+    return [Finding(**{key: found[key] for key in ("what", "ours", "peer", "target", "bound")}) for found in told]
 
 
 if __name__ == "__main__":

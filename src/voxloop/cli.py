@@ -71,6 +71,12 @@ COMMANDS = (
     ),
     Command("rerun", "voxloop.runners.rerun:rerun", "Run one step of a local run again and compare.", EXPERIMENTS),
     Command(
+        "compare",
+        "voxloop.runners.compare:compare",
+        "Hold two or more trainings against each other.",
+        EXPERIMENTS,
+    ),
+    Command(
         "compile",
         "voxloop.runners.compile:compile_pipelines",
         "Write the pipelines as Kubeflow IR YAML.",

@@ -18,12 +18,12 @@ _WIDTH, _HEIGHT = 320, 72  # of a histogram
 _WIDEST = 24.0  # pixels of one of its bars
 _BLUE = "#3f6fb5"
 
-PAGE = Template("""\
+_PAGE = """\
 <!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8"/>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'@also"/>
 <meta name="viewport" content="width=device-width, initial-scale=1"/>
 <title>$title</title>
 <style>
@@ -46,7 +46,10 @@ $body
 </main>
 </body>
 </html>
-""")
+"""
+PAGE = Template(_PAGE.replace("@also", ""))
+PICTURE_PAGE = Template(_PAGE.replace("@also", "; img-src data:"))
+"""One that holds pictures too, inside itself."""
 
 
 def escape_text(value: object) -> str:

@@ -12,7 +12,39 @@ _COLOUR = re.compile(r"\x1b\[\d+m")
 _STARTED = re.compile(r"[\d:.]+ - INFO - Executing task '(?P<step>[^']+)'")
 _ENDED = re.compile(r"[\d:.]+ - \w+ - Task '(?P<step>[^']+)' finished with status (?P<state>\w+)")
 _JOB = "    "  # kfp.local indents what a step prints
+_DAY = 86_400.0
 _TRACEBACK = "Traceback (most recent call last):"
+
+
+def read_step_seconds(path: Path, step: str) -> float | None:
+    """Return how long a step of a local run took, its start included.
+
+    Args:
+        path: The run's `kfp.log`. Its stamps have no date: a step of more than a day is taken for one of the rest.
+        step: Name of the step.
+
+    Returns:
+        None when it is not known: the step was begun more often than once, did not end, or took a kept result.
+    """
+    if not path.is_file():
+        return None
+    stamps: dict[str, list[float]] = {"begun": [], "ended": []}
+    reused = False
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        plain = _COLOUR.sub("", line)
+        for what, pattern in (("begun", _STARTED), ("ended", _ENDED)):
+            if (found := pattern.match(plain)) and found["step"] == step:
+                stamps[what].append(_read_stamp(plain))
+        reused = reused or plain.strip().startswith(f"step {step}: reused")
+    if reused or [len(times) for times in stamps.values()] != [1, 1]:
+        return None
+    return (stamps["ended"][0] - stamps["begun"][0]) % _DAY
+
+
+def _read_stamp(line: str) -> float:
+    """Return the second of the day a line begins with, `15:08:12.769`."""
+    hours, minutes, seconds = line.split(" ", 1)[0].split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 class StepLog(io.TextIOBase):

@@ -6,7 +6,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from voxloop.errors import InputError
 from voxloop.store.atomic import write_file
+from voxloop.store.plain_files import read_json_object
 
 RESULT_NAME = "result.json"
 
@@ -64,3 +66,20 @@ class RunResult:
         counts = [f"{list(self.tasks.values()).count(state)} {state.lower()}" for state in (SUCCEEDED, FAILED, SKIPPED)]
         said = [f"data {self.data_verdict}", f"gate {self.verdict}", f"version {self.version}"]
         return f"{self.pipeline}: {', '.join(text for text in said if not text.endswith('None'))} ({', '.join(counts)})"
+
+
+def read_result(folder: Path) -> RunResult:
+    """Return what a run came to.
+
+    Raises:
+        InputError: Its `result.json` is damaged, or is no result of a run.
+    """
+    found = read_json_object(folder / RESULT_NAME)
+    try:
+        return RunResult(**found)
+    except TypeError as other:
+        raise InputError(
+            f"{folder / RESULT_NAME} is no result of a run: {other}",
+            rule="`voxloop run` writes it",
+            remedy="name another run",
+        ) from None

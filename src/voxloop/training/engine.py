@@ -37,6 +37,7 @@ from voxloop.training.place import Place, PlaceKeeper, load_fitting, scaler_of
 from voxloop.training.profiling import profiled_steps
 from voxloop.training.progress import Progress
 from voxloop.training.scoring import score_dev
+from voxloop.training.seeding import seed_torch, seeds_of_steps
 from voxloop.training.state import gather_weights
 from voxloop.training.watching import Watcher
 
@@ -133,13 +134,12 @@ class Engine:
         self.watcher.start_epoch(self.progress, len(plan))
         rank, ranks = self.fabric.global_rank, self.fabric.world_size
         ahead = Ahead(self.material.batch_makers(plan, epoch=epoch, first=first, rank=rank, ranks=ranks))
-        batches = iter(ahead)
-        for number in range(first, len(plan)):
+        batches, seeds = iter(ahead), seeds_of_steps(self.recipe.seed, self.progress.step, len(plan) - first, rank)
+        for number, seed in zip(range(first, len(plan)), seeds, strict=True):
             batches_of_step = plan[number]
             indices = np.concatenate(batches_of_step)
-            settled = self._step(
-                batches, batches_of_step, float(self.weights[indices].sum()), last=number + 1 == len(plan)
-            )
+            weight = float(self.weights[indices].sum())
+            settled = self._step(batches, batches_of_step, weight, seed=seed, last=number + 1 == len(plan))
             profile()
             self.watcher.step(self.progress, float(self.seconds[indices].sum()), ahead.waited)
             if settled.stop:
@@ -149,10 +149,10 @@ class Engine:
                 self._save()
 
     def _step(
-        self, batches: Iterator[Batch], batches_of_step: tuple[Indices, ...], weight: float, *, last: bool
+        self, batches: Iterator[Batch], batches_of_step: tuple[Indices, ...], weight: float, *, seed: int, last: bool
     ) -> Settled:
         """Move the weights once, by the weighted mean loss over the batches of the step."""
-        torch.manual_seed(_seed_of(self.recipe.seed, self.progress.step, self.fabric.global_rank))
+        seed_torch(seed, self.fabric.device)
         set_rate(self.optimiser, self.progress.step, self.steps, self.recipe.optimiser)
         total = self._accumulate(batches, len(batches_of_step) // self.fabric.world_size, weight)
         norm = self.fabric.clip_gradients(
@@ -171,7 +171,9 @@ class Engine:
         """Sum the gradients of `count` batches of this rank and those of the others; return this rank's loss."""
         total = torch.zeros((), device=self.fabric.device)
         for place in range(count):
-            batch = self.fabric.to_device(next(batches))
+            batch = next(batches)
+            if self.fabric.device.type != "cpu":
+                batch = self.fabric.to_device(batch)
             with self._syncing(last=place == count - 1):
                 outputs = self.network(*[batch.inputs[name] for name in self.inputs])
                 part = (self.task.losses(outputs, batch.targets, self.recipe) * batch.weights).sum()
@@ -257,8 +259,3 @@ class Engine:
 def _setup_optimiser(fabric: Fabric, optimiser: torch.optim.Optimizer) -> Any:
     """Return what Fabric wraps round one optimiser; it is typed as if it could be several."""
     return fabric.setup_optimizers(optimiser)
-
-
-def _seed_of(seed: int, step: int, rank: int) -> int:
-    """Return a seed of torch's generator for one step of one rank."""
-    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,0 +1,143 @@
+"""A training by torch alone, beside the engine's: what the engine's speed is held against."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import quantiles
+from typing import Any
+
+import torch
+
+from voxloop.training.engine import Engine
+from voxloop.training.examples import Batch
+from voxloop.training.losses import Step
+from voxloop.training.optimisation import build_optimiser
+from voxloop.training.progress import Progress
+from voxloop.training.schedule import rate_share
+from voxloop.training.seeding import seeds_of_steps
+from voxloop.training.watching import ProgressLines
+
+
+class BareLoop:
+    """Forward, loss, backward, clip and AdamW over batches in memory, from the weights an engine starts with.
+
+    Its rates and seeds lie in memory too, so that it can be held against the engine loss by loss; torch is not kept to
+    deterministic algorithms, which the engine is.
+
+    Args:
+        engine: Not yet run.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        task, recipe = engine.task, engine.recipe
+        self.engine = engine
+        self.network = task.build_network(recipe, engine.material.encoding)
+        self.network.load_state_dict(engine.bare.state_dict())
+        self.optimiser = build_optimiser(self.network, task, recipe)
+        # In the optimiser's order, as Fabric clips: the norm's last bit depends on it.
+        self.parameters = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+        rate = recipe.optimiser.learning_rate
+        self.rates = [rate * rate_share(step, engine.steps, recipe.optimiser) for step in range(2 * engine.steps)]
+        self.seeds = seeds_of_steps(recipe.seed, 0, 2 * engine.steps, rank=0)
+        self.losses: list[float] = []
+        self.waiting: list[tuple[Batch, float]] = []
+
+    def begin(self, epoch: int) -> None:
+        """Put the batches of an epoch of the engine's plan into memory."""
+        material, plan = self.engine.material, self.engine.plan(epoch).batches
+        self.waiting = [
+            (material.make_batch(indices, epoch), float(self.engine.weights[indices].sum())) for indices in plan
+        ]
+        self.network.train()
+
+    def train(self) -> float:
+        """Train one step and return the seconds of processor time it took this thread."""
+        batch, weight = self.waiting.pop(0)
+        torch.use_deterministic_algorithms(False)
+        try:
+            started = time.thread_time()
+            self._step(batch, weight)
+            return time.thread_time() - started
+        finally:
+            torch.use_deterministic_algorithms(True)
+
+    def _step(self, batch: Batch, weight: float) -> None:
+        step, task, recipe = len(self.losses), self.engine.task, self.engine.recipe
+        torch.default_generator.manual_seed(self.seeds[step])
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rates[step]
+        outputs = self.network(*[batch.inputs[name] for name in self.engine.inputs])
+        loss = (task.losses(outputs, batch.targets, recipe) * batch.weights).sum()
+        (loss * (1.0 / weight)).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.parameters, recipe.optimiser.gradient_clip)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.losses.append(float(loss))
+
+
+@dataclass
+class Epochs:
+    """What each epoch after the first took, by each, in seconds of processor time."""
+
+    engine: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+
+    def ratios(self) -> list[float]:
+        """Return the engine's time over the bare loop's, epoch by epoch."""
+        return [ours / theirs for ours, theirs in zip(self.engine[1:], self.bare[1:], strict=True)]
+
+    def quartiles(self) -> tuple[float, float, float]:
+        """Return the quartiles of the ratios."""
+        low, middle, high = quantiles(self.ratios(), n=4)
+        return low, middle, high
+
+
+class Paired(ProgressLines):
+    """The watcher people have, which has the bare loop do each step after the engine has.
+
+    What is not the bare loop's is the engine's: the thread that makes batches may be at it at any time.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.bare: BareLoop
+        self.took = Epochs()
+        self.losses: list[float] = []
+        self._began = 0.0
+
+    def start_epoch(self, progress: Progress, steps: int) -> None:
+        """Begin to count."""
+        self.bare.begin(progress.epoch)
+        self.took.engine.append(0.0)
+        self.took.bare.append(0.0)
+        self._began = time.process_time()
+        super().start_epoch(progress, steps)
+
+    def step(self, progress: Progress, audio_seconds: float, waited: float) -> None:
+        """Count what the engine took, and let the bare loop follow."""
+        super().step(progress, audio_seconds, waited)
+        self.took.engine[-1] += time.process_time() - self._began
+        others = time.process_time() - time.thread_time()
+        self.took.bare[-1] += self.bare.train()
+        self.took.engine[-1] += time.process_time() - time.thread_time() - others
+        self._began = time.process_time()
+
+    def settle(self, progress: Progress, steps: Sequence[Step]) -> None:
+        """Write the losses down."""
+        super().settle(progress, steps)
+        self.losses += [step.loss_total for step in steps]
+
+
+def run_both(engine: Engine, watcher: Paired) -> Epochs:
+    """Run the engine to its end, the bare loop step by step beside it, and return what each epoch took.
+
+    Raises:
+        AssertionError: A step's loss was another.
+    """
+    watcher.bare = BareLoop(engine)
+    engine.run()
+    assert len(watcher.losses) == len(watcher.bare.losses) >= engine.steps // 2
+    assert watcher.losses == watcher.bare.losses, "the two have other losses: they do not do the same"
+    return watcher.took
