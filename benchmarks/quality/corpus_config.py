@@ -26,7 +26,7 @@ class CorpusQuality(StrictModel):
     ingest: tuple[str, ...] = ()
     """Overrides of `configs/corpora/<corpus>.yaml`."""
     tasks: dict[str, tuple[str, ...]] = Field(min_length=1)
-    """Tasks, each with overrides of its configuration."""
+    """Tasks, each with overrides of its configuration, for ours and for baselines of the same family alike."""
     strings: StringsConfig | None = None
     """Join single words into strings."""
     raters: RatersConfig | None = None

@@ -25,7 +25,8 @@ WORD_START = "\u2581"
 class SymbolsConfig(StrictModel):
     """What a transcript is cut into."""
 
-    kind: Literal["characters", "sentencepiece"] = "characters"
+    kind: Literal["characters", "sentencepiece", "words"] = "characters"
+    """`words` is for a closed vocabulary, such as digits and commands: nothing else can be written."""
     pieces: int | None = Field(default=None, ge=8)
     """How many pieces SentencePiece learns at most."""
     unspoken: str = '.,;:!?"()[]'
@@ -50,6 +51,8 @@ class AsrEncoding(StrictModel):
     """Prefixes that `decode` keeps; 1 takes the likeliest path."""
     pieces: str | None = None
     """The SentencePiece model in base64, where the symbols are pieces."""
+    words: bool = False
+    """Each symbol is a whole word."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -80,6 +83,9 @@ def learn_symbols(rows: Sequence[Row], config: SymbolsConfig, beam: int) -> AsrE
         )
     if config.kind == "characters":
         return AsrEncoding(symbols=(BLANK_NAME, *characters), unspoken=config.unspoken, beam=beam)
+    if config.kind == "words":
+        words = sorted({WORD_START + word for text in texts for word in text.split()})
+        return AsrEncoding(symbols=(BLANK_NAME, *words), unspoken=config.unspoken, beam=beam, words=True)
     model = _learn_pieces(texts, config)
     found = _load_pieces(model)
     pieces = [found.id_to_piece(place) for place in range(1, found.get_piece_size())]
@@ -105,7 +111,7 @@ def to_tokens(row: Row, encoding: AsrEncoding) -> list[int]:
         raise CorpusError(
             f"{row['utterance_id']} has {_stranger(text, encoding)!r} in its transcript {text!r}",
             rule=f"the training transcripts are written with {_alphabet(encoding)}",
-            remedy="map the character when the corpus is ingested, name it in symbols.unspoken, or add speech with it",
+            remedy="map it when the corpus is ingested, name it in symbols.unspoken, or add speech with it",
         )
     return tokens
 
@@ -122,15 +128,20 @@ def _cut(text: str, encoding: AsrEncoding) -> list[int]:
         found: list[int] = _load_pieces(base64.b64decode(encoding.pieces)).encode(text)
         return found
     places = {symbol: place for place, symbol in enumerate(encoding.symbols)}
-    return [places.get(character, 0) for character in text]
+    parts = [WORD_START + word for word in text.split()] if encoding.words else list(text)
+    return [places.get(part, 0) for part in parts]
 
 
 def _stranger(text: str, encoding: AsrEncoding) -> str:
+    if encoding.words:
+        return next(word for word in text.split() if WORD_START + word not in encoding.symbols)
     known = set("".join(encoding.symbols[1:]))
     return next((character for character in text if character not in known and character != " "), text)
 
 
 def _alphabet(encoding: AsrEncoding) -> str:
+    if encoding.words:
+        return f"{len(encoding.symbols) - 1} words"
     return "".join(sorted(set("".join(encoding.symbols[1:])) - {WORD_START, " "}))
 
 

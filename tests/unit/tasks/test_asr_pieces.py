@@ -1,4 +1,4 @@
-"""Pieces of words as symbols."""
+"""Pieces of words, and whole words, as symbols."""
 
 from __future__ import annotations
 
@@ -48,3 +48,17 @@ def test_pieces_without_sentencepiece_are_refused(monkeypatch: pytest.MonkeyPatc
 def test_pieces_are_counted_where_they_are_asked_for(symbols: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="pieces goes with kind"):
         transcripts.SymbolsConfig.model_validate(symbols)
+
+
+def test_whole_words_are_learnt_and_read_back() -> None:
+    config = tiny_config("symbols={kind: words}")
+    rows = [tone_row(text) for text in TEXTS]
+    encoding = asr.learn_encoding(rows, config)
+    assert len(encoding.symbols) == 1 + len({word for text in TEXTS for word in text.split()})
+    assert transcripts.AsrEncoding.model_validate_json(encoding.model_dump_json()) == encoding
+    for row in rows:
+        tokens = transcripts.to_tokens(row, encoding)
+        assert len(tokens) == len(row["text"].split())
+        assert transcripts.to_text(tokens, encoding) == row["text"]
+    with pytest.raises(CorpusError, match="u1 has 'four' in its transcript 'one four'; .* written with 7 words"):
+        asr.encode(tone_row("one four"), np.zeros(16_000, dtype=np.int16), encoding, config)
