@@ -102,7 +102,8 @@ class Ledger:
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Return the trials of a study without those that were lost and tried again."""
-    return [trial for trial in trials if trial.number not in retried(trials)]
+    again = retried(trials)
+    return [trial for trial in trials if trial.number not in again]
 
 
 def retried(trials: Sequence[FrozenTrial]) -> set[int]:
