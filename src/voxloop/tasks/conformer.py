@@ -33,7 +33,8 @@ class ConformerConfig(StrictModel):
     """Frames under the depthwise convolution of a layer."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     outputs_per_frame: int = Field(default=1, ge=1)
-    """Symbols a frame may write: a coarse frame then still has room for every character."""
+    """Symbols a frame may write: a coarse frame then still has room for every character. With 2 a small network stayed
+    on CTC's plateau three times as long as with 1 (docs/LOG.md), so 1 is for what is slower than the frames."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
