@@ -39,6 +39,9 @@ class LogMelConfig(StrictModel):
     high_hz: float = 7_600.0
     floor: float = Field(default=1e-7, gt=0.0)
     """Power added below the logarithm: about the power of 16-bit rounding in one mel band, so silence stays quiet."""
+    range_db: float | None = Field(default=None, gt=0.0)
+    """What is farther below the loudest band of the loudest frame is raised to so many dB below it: silence then says
+    nothing of the room and the microphone. None leaves it."""
     centre: Literal["channel", "level"] = "level"
     """What the mean is taken over: `channel` (each mel band, over time) or `level` (one number an utterance)."""
 
@@ -162,7 +165,8 @@ class LogMel(nn.Module):
             mel = self._convolve(padded) if torch.compiler.is_exporting() else self._transform(padded)
             counts = self.frame_counts(num_samples)
             mask = mask_of(counts, mel.shape[1])[:, :, None].to(mel.dtype)
-            return self._centre(torch.log(mel + self.config.floor), mask, counts), counts
+            log_mel = self._limit(torch.log(mel + self.config.floor), mask)
+            return self._centre(log_mel, mask, counts), counts
 
     def _convolve(self, padded: Tensor) -> Tensor:
         """Mel power by operators that ONNX has: float32 [batch, blocks * hop] -> float32 [batch, frames, mels]."""
@@ -182,6 +186,14 @@ class LogMel(nn.Module):
         power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
         groups = zip(self.filters[:, :, 0].tensor_split(FILTER_GROUPS), self.bins, strict=True)
         return torch.cat([power[..., bins] @ filters[:, bins].T for filters, bins in groups], dim=2)
+
+    def _limit(self, log_mel: Tensor, mask: Tensor) -> Tensor:
+        if self.config.range_db is None:
+            return log_mel
+        # Frames past the end are lowered to what silence is, so that the loudest is one of the utterance's own.
+        silence = math.log(self.config.floor)
+        loudest = ((log_mel - silence) * mask).amax(dim=(1, 2), keepdim=True) + silence
+        return torch.maximum(log_mel, loudest - self.config.range_db * math.log(10.0) / 10.0)
 
     def _centre(self, log_mel: Tensor, mask: Tensor, counts: Tensor) -> Tensor:
         total = (log_mel * mask).sum(dim=1, keepdim=True)

@@ -13,7 +13,10 @@ from voxloop.speech.log_mel import LogMel, LogMelConfig, fourier_kernels, hz_to_
 
 WHOLE_TAPS = LogMelConfig()
 BROKEN_TAPS = LogMelConfig(window=400, hop=160, fft=512, mels=64)
-MODULES = {name: LogMel(config) for name, config in (("whole", WHOLE_TAPS), ("broken", BROKEN_TAPS))}
+NARROW = LogMelConfig(range_db=6.0)
+MODULES = {
+    name: LogMel(config) for name, config in (("whole", WHOLE_TAPS), ("broken", BROKEN_TAPS), ("narrow", NARROW))
+}
 
 
 def noise(seed: int, samples: int) -> torch.Tensor:
@@ -66,6 +69,18 @@ def test_the_mean_over_time_is_zero_in_every_band() -> None:
     module = LogMel(LogMelConfig(centre="channel"))
     found, counts = module(noise(4, 16_000)[None], torch.tensor([12_000]))
     torch.testing.assert_close(found.sum(dim=1) / counts, torch.zeros(1, 96), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("range_db", [None, 40.0])
+def test_below_its_range_a_room_is_not_heard(range_db: float | None) -> None:
+    module = LogMel(LogMelConfig(range_db=range_db))
+    sound = noise(5, 16_000) * (torch.arange(16_000) > 8_000)
+    rooms = torch.stack([sound, sound + 0.0005 * noise(6, 16_000), sound + 0.002 * noise(7, 16_000)])
+    found, _ = module(rooms, torch.tensor([16_000] * 3))
+    apart = max(float((found[0] - other).abs().max()) for other in found[1:])
+    assert apart > 1.0 if range_db is None else apart < 0.1
+    if range_db is not None:
+        assert float(found.amax() - found.amin()) <= 4.0 * torch.log(torch.tensor(10.0)) + 0.1
 
 
 def test_a_tone_lands_in_the_band_around_it() -> None:

@@ -18,6 +18,7 @@ CONFIGS = {
     "whole": LogMelConfig(),
     "broken": LogMelConfig(window=400, hop=160, fft=512, mels=64),
     "few": LogMelConfig(mels=2, centre="channel"),
+    "narrow": LogMelConfig(range_db=6.0),
 }
 LENGTHS = torch.tensor([20_000, 7_001, 300, 16_000])
 
