@@ -128,10 +128,10 @@ def make_layers() -> Material:
     draw = np.random.default_rng(0)
     batches = tuple(_make_rows(rows, draw) for _ in range(STEPS))
     examples = tuple(Example({}, {}, weight=float(rows), seconds=1.0) for _ in range(STEPS))
-    train = Examples(examples, ({},) * STEPS, ("nobody",) * STEPS)
+    train = Examples(examples, ({},) * STEPS, ("nobody",) * STEPS, tuple(f"batch-{number}" for number in range(STEPS)))
     joined = _make_rows(1, draw)
     dev = Example({"rows": joined.inputs["rows"][0].numpy()}, {"target": np.zeros(WIDTH, np.float32)}, 1.0, 1.0)
-    return InMemory(task, recipe, None, train, Examples((dev,), ({},), ("nobody",)), batches)
+    return InMemory(task, recipe, None, train, Examples((dev,), ({},), ("nobody",), ("dev",)), batches)
 
 
 def layers_task(rows: int) -> Task:
