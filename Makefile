@@ -20,7 +20,7 @@ ONLY ?=
 PARALLEL ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all soak check format compile bench docs clean
+.PHONY: help setup demo test test-all soak check format compile bench docs clean debian
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,11 @@ $(TRITON_VENV)/.ready: constraints-triton.txt $(VENV)/.ready
 	$(PYTHON) -m venv $(TRITON_VENV)
 	$(BIN)/uv pip install --quiet --python $(TRITON_VENV)/bin/python --requirement constraints-triton.txt
 	touch $@
+
+debian: ## As root: the Debian packages of tests that are skipped without them (PostgreSQL)
+	@if compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then echo 'PostgreSQL is here'; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo 'not root on Debian: its tests will be skipped'; \
+	else apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql; fi
 
 demo: setup ## Two nights of the whole loop: train, gate, approve, serve (CORPUS=nemo DATA=path, KEEP=1)
 	$(BIN)/voxloop demo --corpus $(CORPUS) $(if $(DATA),--path '$(DATA)') $(if $(KEEP),--keep)

@@ -20,7 +20,7 @@ from voxloop.errors import ConfigError, VoxloopError
 STEPS = Group("Steps: pure, reused from the job store", sort_key=1)
 ACTS = Group("Acts: always run, safe to run twice", sort_key=2)
 PLATFORM = Group("The platform on this machine", sort_key=3)
-EXPERIMENTS = Group("Pipelines", sort_key=4)
+EXPERIMENTS = Group("Experiments: pipelines, searches, comparisons", sort_key=4)
 DATA = Group("The data: look, freeze, erase, tidy", sort_key=5)
 
 
@@ -48,7 +48,6 @@ COMMANDS = (
         "features", "voxloop.jobs.features:features", "Compute prosody, words and emotion history for Feast.", STEPS
     ),
     Command("train", "voxloop.jobs.train:train", "Train a model of one family.", STEPS),
-    Command("tune", "voxloop.jobs.tune:tune", "Search for the configuration that is best on dev.", STEPS),
     Command("export", "voxloop.jobs.export:export", "Write trained weights as ONNX, checked against torch.", STEPS),
     Command("evaluate", "voxloop.jobs.evaluate:evaluate", "Score challenger and champion on the same data.", STEPS),
     Command(
@@ -70,6 +69,7 @@ COMMANDS = (
         EXPERIMENTS,
     ),
     Command("rerun", "voxloop.runners.rerun:rerun", "Run one step of a local run again and compare.", EXPERIMENTS),
+    Command("tune", "voxloop.jobs.tune:tune", "Search for the configuration that is best on dev.", EXPERIMENTS),
     Command(
         "compare",
         "voxloop.runners.compare:compare",
