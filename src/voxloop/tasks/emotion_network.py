@@ -23,7 +23,7 @@ class NetworkConfig(StrictModel):
     attention: int = Field(ge=1)
     dropout: float = Field(ge=0.0, lt=1.0)
     norm: Literal["frame", "batch"] = "frame"
-    """What a block is normalised by. `batch` learns faster; over several devices each sees its own statistics."""
+    """What a block is normalised by. `batch` learns faster, on one device: its statistics are not shared."""
 
     @model_validator(mode="after")
     def _same_length(self) -> Self:
