@@ -4,12 +4,6 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 TRITON_VENV := .venv-triton
 BIN := $(VENV)/bin
-# uv does not read pip's variable; a machine that tells pip where wheels lie tells uv the same.
-export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
-# Nor does uv read pip's certificate.
-ifdef PIP_CERT
-export SSL_CERT_FILE ?= $(PIP_CERT)
-endif
 # DEMO arguments: `make demo CORPUS=nemo DATA=path/to/nemo KEEP=1`
 CORPUS ?= world
 DATA ?=
@@ -24,6 +18,11 @@ PARALLEL ?= -n 2 --dist loadfile
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# uv reads neither pip's variables nor its configuration: where pip is told of wheels and of a certificate, uv is told the same.
+PIP_SAYS = $(shell $(BIN)/python -m pip config get global.$(1) 2>/dev/null)
+$(VENV)/.ready $(TRITON_VENV)/.ready: export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),$(call PIP_SAYS,find-links))
+$(VENV)/.ready $(TRITON_VENV)/.ready: export SSL_CERT_FILE ?= $(or $(PIP_CERT),$(call PIP_SAYS,cert),$(wildcard /etc/ssl/certs/ca-certificates.crt))
 
 setup: $(VENV)/.ready $(TRITON_VENV)/.ready ## Make both environments (voxloop's, and Triton's own)
 
