@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -49,14 +49,6 @@ class EmotionConfig(Recipe):
     """Learn arousal and valence too, from the rows that have them."""
     dimension_weight: float = Field(default=1.0, ge=0.0)
     """Of their squared error, in standard deviations, against the cross-entropy of the label."""
-
-    @model_validator(mode="after")
-    def _statistics_are_one_devices(self) -> Self:
-        if self.network.norm == "batch" and (devices := self.devices.count * self.devices.nodes) > 1:
-            raise ValueError(
-                f"network.norm 'batch' takes statistics of one device, there are {devices}; set network.norm=frame"
-            )
-        return self
 
 
 class EmotionEncoding(StrictModel):

@@ -12,6 +12,7 @@ from torch.nn import functional
 from voxloop.config import StrictModel
 from voxloop.speech.augmentation import Augmentation, AugmentationConfig
 from voxloop.speech.log_mel import LogMel, LogMelConfig, mask_of
+from voxloop.tasks.batch_statistics import BatchStatistics
 
 
 class NetworkConfig(StrictModel):
@@ -23,7 +24,7 @@ class NetworkConfig(StrictModel):
     attention: int = Field(ge=1)
     dropout: float = Field(ge=0.0, lt=1.0)
     norm: Literal["frame", "batch"] = "frame"
-    """What a block is normalised by. `batch` learns faster, on one device: its statistics are not shared."""
+    """What a block is normalised by: each frame by itself, or all of a batch, which learns faster."""
 
     @model_validator(mode="after")
     def _same_length(self) -> Self:
@@ -64,35 +65,6 @@ class ConvBlock(nn.Module):
             variance, mean = self.statistics(maps, mask)
         maps = (maps - mean) * torch.rsqrt(variance + 1e-5) * self.scale + self.shift
         return functional.relu(maps) * mask, counts
-
-
-class BatchStatistics(nn.Module):
-    """Variance and mean of each channel over what is no padding: the batch's in training, else their running means.
-
-    S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015, without the last linear step.
-    """
-
-    running_mean: Tensor
-    running_variance: Tensor
-
-    def __init__(self, channels: int, momentum: float = 0.1) -> None:
-        super().__init__()
-        self.momentum = momentum
-        self.register_buffer("running_mean", torch.zeros(channels, 1, 1))
-        self.register_buffer("running_variance", torch.ones(channels, 1, 1))
-
-    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return two of [channels, 1, 1] for [batch, channels, mels, frames] and bool [batch, 1, 1, frames]."""
-        if not self.training:
-            return self.running_variance, self.running_mean
-        inside = mask.to(maps.dtype)
-        size = inside.sum() * maps.shape[2]
-        mean = ((maps * inside).sum(dim=(0, 2, 3)) / size)[:, None, None]
-        variance = (((maps - mean) * inside).square().sum(dim=(0, 2, 3)) / size)[:, None, None]
-        with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_variance.lerp_(variance, self.momentum)
-        return variance, mean
 
 
 class AttentiveStatistics(nn.Module):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 
 class WeightAverage:
@@ -26,6 +27,9 @@ class WeightAverage:
         # The network's own memory: parameters, and those buffers with fractions that are saved.
         self._live = {name: value.detach() for name, value in saved.items() if value.is_floating_point()}
         self.mean = {name: value.clone() for name, value in self._live.items()}
+        # Under FSDP2 weights are sharded and buffers are not; torch takes no list of both.
+        sharded = [name for name, value in self.mean.items() if isinstance(value, DTensor)]
+        self._names = [names for names in (sharded, [name for name in self.mean if name not in sharded]) if names]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -33,7 +37,9 @@ class WeightAverage:
         if self.decay is None:
             return
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.mean.values()), list(self._live.values()), 1.0 - decay)
+        for names in self._names:
+            means, live = ([values[name] for name in names] for values in (self.mean, self._live))
+            torch._foreach_lerp_(means, live, 1.0 - decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

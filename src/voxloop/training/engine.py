@@ -39,6 +39,7 @@ from voxloop.training.progress import Progress
 from voxloop.training.scoring import score_dev
 from voxloop.training.seeding import seed_torch, seeds_of_steps
 from voxloop.training.state import gather_weights
+from voxloop.training.step_statistics import StepStatistics
 from voxloop.training.watching import Watcher
 
 __all__ = ["Engine", "LostRankError", "Material", "PrunedTrainingError", "load_fitting"]
@@ -89,6 +90,7 @@ class Engine:
         self.network = fabric.setup_module(runnable)  # type: ignore[arg-type]
         self.optimiser = _setup_optimiser(fabric, build_optimiser(self.bare, self.task, self.recipe))
         self.average = WeightAverage(self.bare, self.recipe.optimiser.average_decay)
+        self.statistics = StepStatistics(fabric, self.bare)
         self.keeper = PlaceKeeper(fabric, self.bare, self.optimiser.optimizer, self.average)
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
@@ -159,9 +161,11 @@ class Engine:
             self.network, self.optimiser, max_norm=self.recipe.optimiser.gradient_clip, error_if_nonfinite=False
         )
         assert norm is not None  # noqa: S101 - a norm was asked for
+        self.statistics.gather(len(batches_of_step))
         self._losses.add(self.progress.step + 1, batches_of_step, weight, total, norm)
         settled = self._settle() if last or len(self._losses) >= self._settle_every else Settled()
         self.optimiser.step()
+        self.statistics.move()
         self.optimiser.zero_grad()
         self.average.update(self.progress.step + 1)
         self.progress = self.progress.after_step(settled.total, weight)

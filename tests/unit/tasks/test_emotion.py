@@ -11,8 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from voxloop.config import find_config, load_config
-from voxloop.errors import ConfigError
 from voxloop.speech.augmentation import AugmentationConfig, random_stretch, shift_mels
 from voxloop.tasks import emotion
 from voxloop.tasks.recipe import BatchingConfig, OptimiserConfig
@@ -139,11 +137,3 @@ def test_a_mel_shift_moves_every_band_alike() -> None:
 def test_a_stride_for_every_block() -> None:
     with pytest.raises(ValidationError, match="2 channels but 1 time_strides"):
         emotion.NetworkConfig(channels=(1, 2), time_strides=(1,), hidden=1, attention=1, dropout=0.0)
-
-
-def test_statistics_of_a_batch_are_refused_on_several_devices() -> None:
-    path, spread = find_config("tasks", "emotion", "smoke"), ("devices.count=2", "batching.batches_a_step=2")
-    load_config(emotion.EmotionConfig, path, ("network.norm=batch",))
-    load_config(emotion.EmotionConfig, path, spread)
-    with pytest.raises(ConfigError, match="statistics of one device, there are 2; set network.norm=frame"):
-        load_config(emotion.EmotionConfig, path, ("network.norm=batch", *spread))

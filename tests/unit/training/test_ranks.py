@@ -16,6 +16,7 @@ from tests.unit.training.trainings import Ranks, server
 __all__ = ["server"]
 
 TWO = ("epochs=2", "batching.batches_a_step=2")
+BATCH_NORM = (*TWO, "network.norm=batch", "optimiser.average_decay=0.9")
 FOUR = ("epochs=2", "batching.batches_a_step=4", "batching.audio_seconds=3", "optimiser.average_decay=0.9")
 
 
@@ -44,17 +45,32 @@ def alone(server: ForkServerContext, tones: Path, tmp_path_factory: pytest.TempP
     place = tmp_path_factory.mktemp("alone")
     return {
         "two": train(server, 1, tones, TWO, place / "two"),
+        "batch norm": train(server, 1, tones, BATCH_NORM, place / "batch-norm"),
         "four": train(server, 1, tones, FOUR, place / "four"),
     }
 
 
-@pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("strategy", "name", "overrides"),
+    [
+        ("ddp", "two", TWO),
+        ("ddp", "batch norm", BATCH_NORM),
+        pytest.param("fsdp2", "two", TWO, marks=pytest.mark.slow),
+        pytest.param("fsdp2", "batch norm", BATCH_NORM, marks=pytest.mark.slow),
+    ],
+)
 def test_two_ranks_have_the_curve_of_one(
-    server: ForkServerContext, alone: dict[str, Ranks], tones: Path, tmp_path: Path, strategy: str
+    server: ForkServerContext,
+    alone: dict[str, Ranks],
+    tones: Path,
+    tmp_path: Path,
+    strategy: str,
+    name: str,
+    overrides: tuple[str, ...],
 ) -> None:
-    ranks = train(server, 2, tones, (*TWO, devices(strategy)), tmp_path)
-    assert_same_curve(ranks.steps(), alone["two"].steps())
-    for found, wanted in zip(ranks.done()["history"], alone["two"].done()["history"], strict=True):
+    ranks = train(server, 2, tones, (*overrides, devices(strategy)), tmp_path)
+    assert_same_curve(ranks.steps(), alone[name].steps())
+    for found, wanted in zip(ranks.done()["history"], alone[name].done()["history"], strict=True):
         assert found["dev"] == wanted["dev"]
         assert found["dev_loss"] == pytest.approx(wanted["dev_loss"], rel=1e-3)
 
