@@ -1,14 +1,15 @@
-"""A training by torch alone, beside the engine's: what the engine's speed is held against."""
+"""A training by torch alone, and one by Lightning Fabric alone, beside the engine's: what its speed is held against."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import quantiles
-from typing import Any
+from statistics import median
+from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from voxloop.training.engine import Engine
 from voxloop.training.examples import Batch
@@ -70,57 +71,85 @@ class BareLoop:
             group["lr"] = self.rates[step]
         outputs = self.network(*[batch.inputs[name] for name in self.engine.inputs])
         loss = (task.losses(outputs, batch.targets, recipe) * batch.weights).sum()
-        (loss * (1.0 / weight)).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.parameters, recipe.optimiser.gradient_clip)
+        self._backward(loss * (1.0 / weight), recipe.optimiser.gradient_clip)
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.losses.append(float(loss))
 
+    def _backward(self, loss: Tensor, longest: float) -> None:
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.parameters, longest)
+
+
+class FabricLoop(BareLoop):
+    """The same by Lightning Fabric, which the engine is built on: what the engine takes beyond it is our own."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        fabric = engine.fabric
+        self.network = fabric.setup_module(self.network)
+        self.optimiser = cast("Any", fabric.setup_optimizers(self.optimiser))
+
+    def _backward(self, loss: Tensor, longest: float) -> None:
+        fabric = self.engine.fabric
+        fabric.backward(loss)
+        fabric.clip_gradients(
+            cast("Any", self.network), cast("Any", self.optimiser), max_norm=longest, error_if_nonfinite=False
+        )
+
 
 @dataclass
 class Epochs:
-    """What each epoch after the first took, by each, in seconds of processor time."""
+    """What each epoch took, by each, in seconds of processor time; the first is left out, for what happens once.
+
+    Args:
+        engine: By the engine.
+        loops: By the loops beside it.
+    """
 
     engine: list[float] = field(default_factory=list)
-    bare: list[float] = field(default_factory=list)
+    loops: dict[str, list[float]] = field(default_factory=dict)
 
-    def ratios(self) -> list[float]:
-        """Return the engine's time over the bare loop's, epoch by epoch."""
-        return [ours / theirs for ours, theirs in zip(self.engine[1:], self.bare[1:], strict=True)]
+    def seconds(self, loop: str) -> float:
+        """Return the median of an epoch's by a loop."""
+        return median(self.loops[loop][1:])
 
-    def quartiles(self) -> tuple[float, float, float]:
-        """Return the quartiles of the ratios."""
-        low, middle, high = quantiles(self.ratios(), n=4)
-        return low, middle, high
+    def ratios(self, loop: str) -> list[float]:
+        """Return the engine's time over a loop's, epoch by epoch."""
+        return [ours / theirs for ours, theirs in zip(self.engine[1:], self.loops[loop][1:], strict=True)]
 
 
 class Paired(ProgressLines):
-    """The watcher people have, which has the bare loop do each step after the engine has.
+    """The watcher people have, which has the loops do each step after the engine has.
 
-    What is not the bare loop's is the engine's: the thread that makes batches may be at it at any time.
+    What is not the loops' is the engine's: the thread that makes batches may be at it at any time.
     """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.bare: BareLoop
+        self.loops: dict[str, BareLoop] = {}
         self.took = Epochs()
         self.losses: list[float] = []
         self._began = 0.0
 
     def start_epoch(self, progress: Progress, steps: int) -> None:
         """Begin to count."""
-        self.bare.begin(progress.epoch)
         self.took.engine.append(0.0)
-        self.took.bare.append(0.0)
+        for name, loop in self.loops.items():
+            loop.begin(progress.epoch)
+            self.took.loops.setdefault(name, []).append(0.0)
         self._began = time.process_time()
         super().start_epoch(progress, steps)
 
     def step(self, progress: Progress, audio_seconds: float, waited: float) -> None:
-        """Count what the engine took, and let the bare loop follow."""
+        """Count what the engine took, and let the loops follow, the first of them another each time."""
         super().step(progress, audio_seconds, waited)
         self.took.engine[-1] += time.process_time() - self._began
         others = time.process_time() - time.thread_time()
-        self.took.bare[-1] += self.bare.train()
+        names = list(self.loops)
+        first = progress.step % len(names)
+        for name in names[first:] + names[:first]:
+            self.took.loops[name][-1] += self.loops[name].train()
         self.took.engine[-1] += time.process_time() - time.thread_time() - others
         self._began = time.process_time()
 
@@ -130,14 +159,15 @@ class Paired(ProgressLines):
         self.losses += [step.loss_total for step in steps]
 
 
-def run_both(engine: Engine, watcher: Paired) -> Epochs:
-    """Run the engine to its end, the bare loop step by step beside it, and return what each epoch took.
+def run_together(engine: Engine, watcher: Paired) -> Epochs:
+    """Run the engine to its end, the loops step by step beside it, and return what each epoch took.
 
     Raises:
         AssertionError: A step's loss was another.
     """
-    watcher.bare = BareLoop(engine)
+    watcher.loops = {"torch": BareLoop(engine), "fabric": FabricLoop(engine)}
     engine.run()
-    assert len(watcher.losses) == len(watcher.bare.losses) >= engine.steps // 2
-    assert watcher.losses == watcher.bare.losses, "the two have other losses: they do not do the same"
+    for name, loop in watcher.loops.items():
+        assert len(watcher.losses) == len(loop.losses) >= engine.steps // 2
+        assert watcher.losses == loop.losses, f"the {name} loop has other losses: it does not do the same"
     return watcher.took

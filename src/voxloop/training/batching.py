@@ -46,6 +46,12 @@ class EpochPlan:
     def __iter__(self) -> Iterator[tuple[Indices, ...]]:
         return (self[step] for step in range(len(self)))
 
+    def sums(self, values: npt.NDArray[np.float64]) -> list[float]:
+        """Return for each step the sum of `values`, float64 [n], over its utterances."""
+        sizes = np.array([len(batch) for batch in self.batches])
+        starts = (np.cumsum(sizes) - sizes)[:: self.batches_a_step]
+        return [float(total) for total in np.add.reduceat(values[np.concatenate(self.batches)], starts)]
+
 
 def plan_epoch(
     seconds: Seconds, config: BatchingConfig, *, seed: int, epoch: int, batches_a_step: int = 1

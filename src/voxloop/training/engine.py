@@ -16,7 +16,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
@@ -137,13 +136,11 @@ class Engine:
         rank, ranks = self.fabric.global_rank, self.fabric.world_size
         ahead = Ahead(self.material.batch_makers(plan, epoch=epoch, first=first, rank=rank, ranks=ranks))
         batches, seeds = iter(ahead), seeds_of_steps(self.recipe.seed, self.progress.step, len(plan) - first, rank)
+        weights, seconds = plan.sums(self.weights), plan.sums(self.seconds)
         for number, seed in zip(range(first, len(plan)), seeds, strict=True):
-            batches_of_step = plan[number]
-            indices = np.concatenate(batches_of_step)
-            weight = float(self.weights[indices].sum())
-            settled = self._step(batches, batches_of_step, weight, seed=seed, last=number + 1 == len(plan))
+            settled = self._step(batches, plan[number], weights[number], seed=seed, last=number + 1 == len(plan))
             profile()
-            self.watcher.step(self.progress, float(self.seconds[indices].sum()), ahead.waited)
+            self.watcher.step(self.progress, seconds[number], ahead.waited)
             if settled.stop:
                 self._save()
                 raise stopped_training(self.interruption.reason, self.progress, self.store)

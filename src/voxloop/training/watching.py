@@ -13,6 +13,9 @@ from voxloop.tasks import Objective
 from voxloop.training.losses import Step
 from voxloop.training.progress import Progress
 
+DRAW_SECONDS = 0.1
+"""The bar is drawn at most this often: its text takes longer than the rest of what a step tells."""
+
 
 class Watcher(Protocol):
     """Who follows a training on rank 0."""
@@ -71,12 +74,12 @@ class ProgressLines(Silent):
         self.epochs = epochs
         self.objective = objective
         self._bar: tqdm[Any] | None = None
-        self._started = self._trained = 0.0
+        self._started = self._trained = self._drawn = 0.0
         self._audio = self._waited = 0.0
 
     def start_epoch(self, progress: Progress, steps: int) -> None:
         """Open the bar."""
-        self._started, self._audio, self._waited = time.monotonic(), 0.0, 0.0
+        self._started, self._audio, self._waited, self._drawn = time.monotonic(), 0.0, 0.0, 0.0
         self._bar = tqdm(
             total=steps,
             initial=progress.epoch_step,
@@ -86,13 +89,14 @@ class ProgressLines(Silent):
             disable=not sys.stderr.isatty(),
         )
 
-    def step(self, progress: Progress, audio_seconds: float, waited: float) -> None:  # noqa: ARG002 - a watcher's signature
-        """Move the bar."""
+    def step(self, progress: Progress, audio_seconds: float, waited: float) -> None:
+        """Move the bar, now and then."""
         self._audio, self._waited = self._audio + audio_seconds, waited
         self._trained = time.monotonic() - self._started
-        if self._bar is not None and not self._bar.disable:
+        if self._bar is not None and not self._bar.disable and self._trained - self._drawn >= DRAW_SECONDS:
+            self._drawn = self._trained
             self._bar.set_postfix_str(self._speed(), refresh=False)
-            self._bar.update()
+            self._bar.update(progress.epoch_step - self._bar.n)
 
     def finish_epoch(self, progress: Progress, *, better: bool) -> None:
         """Print the epoch's line."""
