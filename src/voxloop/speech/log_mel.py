@@ -42,6 +42,8 @@ class LogMelConfig(StrictModel):
     range_db: float | None = Field(default=None, gt=0.0)
     """What is farther below the loudest band of the loudest frame is raised to so many dB below it: silence then says
     nothing of the room and the microphone. None leaves it."""
+    range_spread_db: float = Field(default=0.0, ge=0.0)
+    """In training each utterance has a range of its own, drawn evenly so far around `range_db`."""
     centre: Literal["channel", "level"] = "level"
     """What the mean is taken over: `channel` (each mel band, over time) or `level` (one number an utterance)."""
 
@@ -56,6 +58,8 @@ class LogMelConfig(StrictModel):
             raise ValueError(f"window ({self.window}) must lie between 1 and fft ({self.fft})")
         if not 0.0 <= self.low_hz < self.high_hz <= self.sample_rate / 2:
             raise ValueError(f"low_hz ({self.low_hz:g}) < high_hz ({self.high_hz:g}) <= half of sample_rate")
+        if self.range_spread_db and self.range_spread_db >= (self.range_db or 0.0):
+            raise ValueError(f"range_spread_db ({self.range_spread_db:g}) must be below range_db ({self.range_db})")
         return self
 
 
@@ -193,7 +197,14 @@ class LogMel(nn.Module):
         # Frames past the end are lowered to what silence is, so that the loudest is one of the utterance's own.
         silence = math.log(self.config.floor)
         loudest = ((log_mel - silence) * mask).amax(dim=(1, 2), keepdim=True) + silence
-        return torch.maximum(log_mel, loudest - self.config.range_db * math.log(10.0) / 10.0)
+        return torch.maximum(log_mel, loudest - self._ranges(log_mel, self.config.range_db) * math.log(10.0) / 10.0)
+
+    def _ranges(self, log_mel: Tensor, range_db: float) -> Tensor | float:
+        """Return the range in dB of each utterance, float32 [batch, 1, 1], or of all."""
+        if not (self.training and self.config.range_spread_db):
+            return range_db
+        draws = torch.rand(len(log_mel), 1, 1, device=log_mel.device)
+        return range_db + (2.0 * draws - 1.0) * self.config.range_spread_db
 
     def _centre(self, log_mel: Tensor, mask: Tensor, counts: Tensor) -> Tensor:
         total = (log_mel * mask).sum(dim=1, keepdim=True)

@@ -107,3 +107,20 @@ def test_every_band_hears_something() -> None:
 def test_impossible_shapes_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         LogMelConfig(**wrong)
+
+
+def test_in_training_each_utterance_has_a_range_of_its_own() -> None:
+    module = LogMel(LogMelConfig(range_db=40.0, range_spread_db=15.0))
+    sound = noise(5, 16_000) * (torch.arange(16_000) > 8_000)
+    batch, lengths = sound.repeat(200, 1), torch.tensor([16_000] * 200)
+    found = module(batch, lengths)[0]
+    ranges = (found.amax(dim=(1, 2)) - found.amin(dim=(1, 2))) * 10.0 / torch.log(torch.tensor(10.0))
+    assert 25.0 <= float(ranges.min()) < 27.0
+    assert 53.0 < float(ranges.max()) <= 55.0
+    asked = module.eval()(batch[:2], lengths[:2])[0]
+    assert float((asked.amax() - asked.amin()) * 10.0 / torch.log(torch.tensor(10.0))) == pytest.approx(40.0, abs=1e-3)
+
+
+def test_a_spread_beyond_the_range_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"range_spread_db \(40\) must be below range_db \(40.0\)"):
+        LogMelConfig(range_db=40.0, range_spread_db=40.0)
