@@ -147,3 +147,10 @@ def test_statistics_of_a_batch_are_refused_on_several_devices() -> None:
     load_config(emotion.EmotionConfig, path, spread)
     with pytest.raises(ConfigError, match="statistics of one device, there are 2; set network.norm=frame"):
         load_config(emotion.EmotionConfig, path, ("network.norm=batch", *spread))
+
+
+@pytest.mark.parametrize(("size", "least", "most"), [("smoke", 1e4, 2e5), ("small", 2e5, 4e6), ("base", 3e7, 1.2e8)])
+def test_the_sizes_are_what_they_are_named(size: str, least: float, most: float) -> None:
+    config = load_config(emotion.EmotionConfig, find_config("tasks", "emotion", size))
+    built = emotion.build_network(config, ENCODING)
+    assert least <= sum(parameter.numel() for parameter in built.parameters()) <= most
