@@ -23,9 +23,10 @@ class ConformerConfig(StrictModel):
     """Shape of the encoder."""
 
     channels: tuple[int, ...] = Field(min_length=1)
-    """Of each convolution in front; each halves time and mels, so three of them subsample by 8. A frame writes one symbol
-    at most: two a frame kept a small network on CTC's plateau three times as long (docs/LOG.md). So frames must be
-    faster than the symbols: 80 ms are for pieces of words, 40 ms for the characters of most speech."""
+    """Of each convolution in front; each halves time and mels, so three of them subsample by 8.
+
+    A frame writes one symbol at most: with two, a small network stayed on CTC's plateau three times as long
+    (docs/LOG.md). So frames must be faster than symbols: 80 ms for pieces of words, 40 ms for most characters."""
     width: int = Field(ge=2)
     layers: int = Field(ge=1)
     heads: int = Field(ge=1)
