@@ -43,7 +43,7 @@ def describe_run(result: Result, forward_flops: float, device: torch.device) -> 
         return {**known, "failure": result.failure}
     worked = TRAINING_OVER_FORWARD * forward_flops * result.speed
     peak = peak_flops(device, one.precision)
-    waited = median(lap.whole for lap in result.laps)
+    later = median(lap.whole for lap in result.laps)
     return {
         **known,
         "audio_seconds_per_second": round(result.speed, 1),
@@ -52,7 +52,7 @@ def describe_run(result: Result, forward_flops: float, device: torch.device) -> 
         "tflops": round(worked / 1e12, 3),
         "mfu": None if peak is None else round(worked / peak, 4),
         "peak_memory_gib": round(result.peak_bytes / GIB, 2) if device.type == "cuda" else None,
-        "warm_up_seconds": None if result.warm_up is None else round(result.warm_up.whole - waited, 1),
+        "warm_up_seconds": None if result.warm_up is None else max(0.0, round(result.warm_up.whole - later, 1)),
     }
 
 
