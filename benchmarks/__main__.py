@@ -18,6 +18,7 @@ BENCHMARKS = (
     "logmel",
     "checkpoint",
     "engine",
+    "recogniser_rtf",
 )
 
 

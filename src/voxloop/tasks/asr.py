@@ -246,7 +246,8 @@ def _check_length(row: Row, num_samples: int, needed: int, config: AsrConfig) ->
         raise CorpusError(
             f"{seconds}, which is {given} frames, for the transcript {row['text']!r}",
             rule=f"its tokens, and a blank between two that are the same, take {needed} frames",
-            remedy="look whether they belong together, raise network.outputs_per_frame or subsample less",
+            remedy="look whether they belong together, write pieces of words (symbols.kind), or shorten "
+            "network.channels: each of them doubles a frame",
         )
 
 

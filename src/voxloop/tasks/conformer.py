@@ -23,7 +23,10 @@ class ConformerConfig(StrictModel):
     """Shape of the encoder."""
 
     channels: tuple[int, ...] = Field(min_length=1)
-    """Of each convolution in front; each halves time and mels, so three of them subsample by 8."""
+    """Of each convolution in front; each halves time and mels, so three of them subsample by 8.
+
+    A frame writes one symbol at most: with two, a small network stayed on CTC's plateau three times as long
+    (docs/LOG.md). So frames must be faster than symbols: 80 ms for pieces of words, 40 ms for most characters."""
     width: int = Field(ge=2)
     layers: int = Field(ge=1)
     heads: int = Field(ge=1)
@@ -32,9 +35,6 @@ class ConformerConfig(StrictModel):
     kernel: int = Field(default=9, ge=1)
     """Frames under the depthwise convolution of a layer."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    outputs_per_frame: int = Field(default=1, ge=1)
-    """Symbols a frame may write: a coarse frame then still has room for every character. With 2 a small network stayed
-    on CTC's plateau three times as long as with 1 (docs/LOG.md), so 1 is for what is slower than the frames."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -48,7 +48,7 @@ class ConformerConfig(StrictModel):
         """Return how many output frames there are for so many frames of the spectrogram."""
         for _ in self.channels:
             frames = (frames - 1) // 2 + 1
-        return frames * self.outputs_per_frame
+        return frames
 
     @property
     def receptive_frames(self) -> int:
@@ -161,17 +161,17 @@ class Conformer(nn.Module):
         self.project = nn.Linear(config.channels[-1] * mels, config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.layers))
-        self.classify = nn.Linear(config.width, config.outputs_per_frame * symbols)
+        self.classify = nn.Linear(config.width, symbols)
 
     def forward(self, spectrogram: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits of each symbol in each output frame, and how many output frames each row has.
+        """Return logits of each symbol in each frame, and how many frames each row has.
 
         Args:
             spectrogram: float32 [batch, frames, mels], zero past each row's end.
             counts: int64 [batch], frames of each row.
 
         Returns:
-            Logits [batch, output frames, symbols], and int64 [batch].
+            Logits [batch, frames, symbols], and int64 [batch].
         """
         maps = spectrogram[:, None]
         for halving in self.halvings:
@@ -181,9 +181,7 @@ class Conformer(nn.Module):
         turns = rotations(frames, self.config.width // self.config.heads)
         for layer in self.layers:
             frames = layer(frames, inside, turns)
-        more = self.config.outputs_per_frame
-        logits = self.classify(frames)
-        return logits.reshape(logits.shape[0], logits.shape[1] * more, logits.shape[2] // more), counts * more
+        return self.classify(frames), counts
 
 
 def rotations(frames: Tensor, size: int) -> tuple[Tensor, Tensor]:

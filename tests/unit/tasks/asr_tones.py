@@ -14,7 +14,6 @@ LETTERS = "abcd "
 TINY = (
     "log_mel.mels=32",
     "network={channels: [8, 8], width: 32, layers: 1, heads: 2, expansion: 2, kernel: 5, dropout: 0.0}",
-    "network.outputs_per_frame=2",
     "augmentation.masks=0",
     "perturbation.speeds=[1.0]",
 )

@@ -137,3 +137,10 @@ def test_a_mel_shift_moves_every_band_alike() -> None:
 def test_a_stride_for_every_block() -> None:
     with pytest.raises(ValidationError, match="2 channels but 1 time_strides"):
         emotion.NetworkConfig(channels=(1, 2), time_strides=(1,), hidden=1, attention=1, dropout=0.0)
+
+
+@pytest.mark.parametrize(("size", "least", "most"), [("smoke", 1e4, 2e5), ("small", 2e5, 4e6), ("base", 3e7, 1.2e8)])
+def test_the_sizes_are_what_they_are_named(size: str, least: float, most: float) -> None:
+    config = load_config(emotion.EmotionConfig, find_config("tasks", "emotion", size))
+    built = emotion.build_network(config, ENCODING)
+    assert least <= sum(parameter.numel() for parameter in built.parameters()) <= most
