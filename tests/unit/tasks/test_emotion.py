@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from voxloop.config import find_config, load_config
 from voxloop.speech.augmentation import AugmentationConfig, random_stretch, shift_mels
 from voxloop.tasks import emotion
 from voxloop.tasks.recipe import BatchingConfig, OptimiserConfig
