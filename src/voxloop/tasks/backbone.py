@@ -20,6 +20,8 @@ from voxloop.tasks.recipe import Recipe
 
 PREFIX = "backbone."
 """What the names of its parameters begin with in a family's network."""
+KINDS = ("wav2vec2", "hubert", "wavlm")
+"""Of models, as their config.json calls them."""
 _LAYER = re.compile(r"backbone\.model\.encoder\.layers\.(\d+)\.")
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]

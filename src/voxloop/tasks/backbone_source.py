@@ -20,7 +20,15 @@ from torch import Tensor
 from voxloop.errors import ConfigError, IntegrityError, ServiceUnavailableError
 from voxloop.speech.waveform import SAMPLE_RATE
 from voxloop.store.digests import digest_file, digest_json
-from voxloop.tasks.backbone import PREFIX, Architecture, BackboneConfig, BackboneRecipe, Found, import_transformers
+from voxloop.tasks.backbone import (
+    KINDS,
+    PREFIX,
+    Architecture,
+    BackboneConfig,
+    BackboneRecipe,
+    Found,
+    import_transformers,
+)
 from voxloop.tasks.backbone_network import fold_weight_norm, library_config
 from voxloop.tasks.recipe import Recipe
 
@@ -137,6 +145,9 @@ def _list_weights(folder: Path) -> list[Path]:
 def _read_architecture(folder: Path) -> Architecture:
     library = import_transformers()
     try:
+        kind = library.PretrainedConfig.get_config_dict(folder, local_files_only=True)[0].get("model_type")
+        if kind not in KINDS:  # asked for another, the library may look for code beside it
+            raise _refuse(folder, f"its model_type is {kind}")
         read: Any = library.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         ears = library.Wav2Vec2FeatureExtractor.from_pretrained(folder, local_files_only=True)
         keys = {name: getattr(read, name) for name in Architecture.model_fields if hasattr(read, name)}
