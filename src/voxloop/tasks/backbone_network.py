@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 from voxloop.speech.augmentation import AugmentationConfig, random_stretch
 from voxloop.speech.log_mel import in_full_precision, mask_of
 from voxloop.tasks.backbone import Architecture, import_transformers
+from voxloop.tasks.backbone_layers import ConvLayer, TransformerLayer
 
 VARIANCE_FLOOR = 1e-7
 """Of samples, in `Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm`."""
@@ -30,10 +31,13 @@ def library_config(architecture: Architecture) -> Any:
 
 
 def build_model(architecture: Architecture) -> nn.Module:
-    """Return the model freshly initialised, its weight norm multiplied out."""
-    made = import_transformers().AutoModel.from_config(
+    """Return the model freshly initialised, with our layers round its modules and its weight norm multiplied out."""
+    made: Any = import_transformers().AutoModel.from_config(
         library_config(architecture), attn_implementation="eager", trust_remote_code=False
     )
+    first, layers = architecture.do_stable_layer_norm, made.encoder.layers
+    made.feature_extractor.conv_layers = nn.ModuleList(ConvLayer(one) for one in made.feature_extractor.conv_layers)
+    made.encoder.layers = nn.ModuleList(TransformerLayer(one, norm_first=first) for one in layers)
     return fold_weight_norm(made)
 
 
@@ -71,7 +75,9 @@ class Backbone(nn.Module):
         """
         with in_full_precision(waveform.device.type):
             samples = self._normalise(waveform.float(), mask_of(num_samples, waveform.shape[1]), num_samples)
-        maps, counts = self._convolve(samples, num_samples)
+        maps, counts = samples[:, None], num_samples
+        for layer in self.model.feature_extractor.conv_layers:
+            maps, counts = layer(maps, counts)
         projected = self.model.feature_projection(maps.transpose(1, 2))
         frames = projected[0] if isinstance(projected, tuple) else projected
         if self.training:
@@ -88,21 +94,6 @@ class Backbone(nn.Module):
         # Silence behind the batch, so that a row shorter than the receptive field still fills one frame.
         return functional.pad(waveform, (0, self.architecture.receptive_field - 1))
 
-    def _convolve(self, samples: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-        """Samples float32 [batch, samples] -> maps [batch, channels, frames], and how many frames are a row's own."""
-        maps, shape = samples[:, None], self.architecture
-        sizes = zip(self.model.feature_extractor.conv_layers, shape.conv_kernel, shape.conv_stride, strict=True)
-        for layer, kernel, stride in sizes:
-            maps = layer.conv(maps)
-            counts = (torch.div(counts - kernel, stride, rounding_mode="floor") + 1).clamp(min=1)
-            norm = getattr(layer, "layer_norm", None)
-            if isinstance(norm, nn.GroupNorm):
-                maps = normalise_channels(maps, counts, norm)
-            elif norm is not None:
-                maps = norm(maps.transpose(1, 2)).transpose(1, 2)
-            maps = layer.activation(maps)
-        return maps, counts
-
     def _hide(self, frames: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Put the vector the model was pretrained with in the place of random stretches of frames."""
         vector = self.model.masked_spec_embed.to(frames.dtype)
@@ -116,72 +107,8 @@ class Backbone(nn.Module):
         frames = frames * inside[:, :, None]
         frames = frames + encoder.pos_conv_embed(frames)
         frames = encoder.dropout(encoder.layer_norm(frames) if first else frames)
-        bias = self._position_bias(frames.shape[1])
+        bias: Tensor | None = None
         for layer in encoder.layers:
-            frames = run_layer(layer, frames, inside, bias, norm_first=not first)
+            frames, bias = layer(frames, inside, bias)
         transformed: Tensor = frames if first else encoder.layer_norm(frames)
         return transformed
-
-    def _position_bias(self, length: int) -> Tensor | None:
-        """Return WavLM's bias of each pair of frames, float [heads, frames, frames]; the others have none."""
-        if self.architecture.model_type != "wavlm":
-            return None
-        bias: Tensor = self.model.encoder.layers[0].attention.compute_bias(length, length)
-        return bias
-
-
-def normalise_channels(maps: Tensor, counts: Tensor, norm: nn.GroupNorm) -> Tensor:
-    """Group norm with a group a channel, its statistics over the frames that are a row's own.
-
-    Args:
-        maps: Float [batch, channels, frames].
-        counts: int64 [batch], frames that are no padding.
-        norm: The module whose scale, shift and epsilon are taken (Y. Wu, K. He, "Group normalization", ECCV 2018).
-    """
-    with in_full_precision(maps.device.type):
-        maps = maps.float()
-        inside = mask_of(counts, maps.shape[2])[:, None, :]
-        size = counts[:, None, None].to(maps.dtype)
-        centred = maps - (maps * inside).sum(dim=2, keepdim=True) / size
-        variance = (centred.square() * inside).sum(dim=2, keepdim=True) / size
-        scaled = centred * torch.rsqrt(variance + norm.eps)
-        return scaled * norm.weight[:, None] + norm.bias[:, None]
-
-
-def run_layer(layer: Any, frames: Tensor, inside: Tensor, bias: Tensor | None, *, norm_first: bool) -> Tensor:
-    """Frames [batch, frames, width] through one layer of the transformer; inside bool [batch, frames]."""
-    heard = layer.layer_norm(frames) if norm_first else frames
-    frames = frames + layer.dropout(attend(layer.attention, heard, inside, bias))
-    if norm_first:
-        after: Tensor = frames + layer.feed_forward(layer.final_layer_norm(frames))
-        return after
-    frames = layer.layer_norm(frames)
-    normed: Tensor = layer.final_layer_norm(frames + layer.feed_forward(frames))
-    return normed
-
-
-def attend(attention: Any, frames: Tensor, inside: Tensor, bias: Tensor | None) -> Tensor:
-    """Let every frame [batch, frames, width] look at those of its own utterance."""
-    batch, length, width = frames.shape
-    heads = attention.num_heads
-
-    def split(part: Tensor) -> Tensor:
-        return part.reshape(batch, length, heads, width // heads).transpose(1, 2)
-
-    query, key, value = (split(to(frames)) for to in (attention.q_proj, attention.k_proj, attention.v_proj))
-    seen = inside[:, None, None, :]
-    if bias is not None:
-        seen = (bias * _gate(attention, split(frames))).masked_fill(~seen, float("-inf")).to(query.dtype)
-    dropout = attention.dropout if attention.training else 0.0
-    found = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=dropout)
-    joined: Tensor = attention.out_proj(found.transpose(1, 2).reshape(batch, length, width))
-    return joined
-
-
-def _gate(attention: Any, parts: Tensor) -> Tensor:
-    """How much a frame's head [batch, heads, frames, size] heeds positions, [batch, heads, frames, 1] (WavLM, 3.1)."""
-    batch, heads, length, _ = parts.shape
-    opened = attention.gru_rel_pos_linear(parts).reshape(batch, heads, length, 2, 4).sum(dim=4).sigmoid()
-    update, reset = opened.chunk(2, dim=3)
-    gate: Tensor = update * (reset * attention.gru_rel_pos_const - 1.0) + 2.0
-    return gate

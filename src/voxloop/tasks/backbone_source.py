@@ -5,40 +5,22 @@ Only safetensors and JSON are read; code that comes with a model is never run.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError
 from torch import Tensor
 
 from voxloop.errors import ConfigError, IntegrityError, ServiceUnavailableError
-from voxloop.speech.waveform import SAMPLE_RATE
 from voxloop.store.digests import digest_file, digest_json
-from voxloop.tasks.backbone import (
-    KINDS,
-    PREFIX,
-    Architecture,
-    BackboneConfig,
-    BackboneRecipe,
-    Found,
-    import_transformers,
-)
-from voxloop.tasks.backbone_network import fold_weight_norm, library_config
+from voxloop.tasks.backbone import PREFIX, BackboneConfig, BackboneRecipe, Found, import_transformers
+from voxloop.tasks.backbone_folder import list_weights, load_weights, read_architecture
 from voxloop.tasks.recipe import Recipe
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
 WANTED = ("config.json", "preprocessor_config.json", "processor_config.json", "model*.safetensors", "model*.json")
 """What is fetched of a model."""
-PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
-UNKNOWN = {"add_adapter": False, "adapter_attn_dim": None, "conv_pos_batch_norm": False}
-"""Keys of parts that `Backbone` does not go through, and the values that leave them out."""
 
 
 def settle(recipe: AnyRecipe, known: Found | None = None) -> AnyRecipe:
@@ -68,10 +50,10 @@ def settle(recipe: AnyRecipe, known: Found | None = None) -> AnyRecipe:
 def look_at(config: BackboneConfig) -> Found:
     """Return what the source holds; raises as `settle`."""
     folder = find_folder(config)
-    files = _list_weights(folder)
+    files = list_weights(folder)
     digests = {file.name: digest_file(file) for file in files}
     digest = next(iter(digests.values())) if len(digests) == 1 else digest_json(digests)
-    return Found(digest=digest, architecture=_read_architecture(folder))
+    return Found(digest=digest, architecture=read_architecture(folder))
 
 
 def read_pretrained(recipe: Recipe) -> dict[str, Tensor]:
@@ -91,7 +73,7 @@ def read_pretrained(recipe: Recipe) -> dict[str, Tensor]:
             rule=f"the recipe says {known}, and the architecture is part of it",
             remedy="name the source it was, or leave backbone.found away",
         )
-    weights = _load(find_folder(config), config)
+    weights = load_weights(find_folder(config), config)
     return {f"{PREFIX}model.{name}": value for name, value in weights.items()}
 
 
@@ -129,83 +111,3 @@ def _fetch(name: str, revision: str) -> Path:
             rule="backbone.source is OWNER/NAME, backbone.revision one of its commits",
             remedy="correct them, or name a folder without a revision",
         ) from None
-
-
-def _list_weights(folder: Path) -> list[Path]:
-    if files := sorted(folder.glob("model*.safetensors")):
-        return files
-    pickled = sorted(file.name for pattern in PICKLED for file in folder.glob(pattern))
-    raise ConfigError(
-        f"backbone {folder} holds no model.safetensors" + (f", but {pickled[0]}" if pickled else ""),
-        rule="weights are read from safetensors alone: the other formats can run code",
-        remedy="take a revision that has them, or convert the weights where you trust them",
-    )
-
-
-def _read_architecture(folder: Path) -> Architecture:
-    library = import_transformers()
-    try:
-        kind = library.PretrainedConfig.get_config_dict(folder, local_files_only=True)[0].get("model_type")
-        if kind not in KINDS:  # asked for another, the library may look for code beside it
-            raise _refuse(folder, f"its model_type is {kind}")
-        read: Any = library.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        ears = library.Wav2Vec2FeatureExtractor.from_pretrained(folder, local_files_only=True)
-        keys = {name: getattr(read, name) for name in Architecture.model_fields if hasattr(read, name)}
-        architecture = Architecture(**keys, normalise=ears.do_normalize)
-    except ValidationError as invalid:
-        first = invalid.errors()[0]
-        raise _refuse(folder, f"{first['loc'][-1] if first['loc'] else 'it'}: {first['msg']}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as broken:
-        raise _refuse(folder, str(broken)) from None
-    for name, absent in UNKNOWN.items():
-        if getattr(read, name, absent) != absent:
-            raise _refuse(folder, f"{name} is {getattr(read, name)}")
-    if ears.sampling_rate != SAMPLE_RATE:
-        raise _refuse(folder, f"it hears {ears.sampling_rate} Hz, not {SAMPLE_RATE}")
-    return architecture
-
-
-def _refuse(folder: Path, problem: str) -> ConfigError:
-    return ConfigError(
-        f"backbone {folder} cannot be used: {problem}",
-        rule="a backbone is a wav2vec2, hubert or wavlm with config.json, preprocessor_config.json and safetensors",
-        remedy="name another source",
-    )
-
-
-def _load(folder: Path, config: BackboneConfig) -> Mapping[str, Tensor]:
-    try:
-        with _quiet_library():
-            model, told = import_transformers().AutoModel.from_pretrained(
-                folder,
-                config=library_config(config.architecture),
-                use_safetensors=True,
-                weights_only=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                attn_implementation="eager",
-                dtype=torch.float32,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as broken:
-        raise _refuse(folder, str(broken)) from None
-    if missing := sorted({*told["missing_keys"], *map(str, told["mismatched_keys"])} - {"masked_spec_embed"}):
-        raise _refuse(folder, f"its weights lack {len(missing)} tensors, {missing[0]} among them")
-    weights: Mapping[str, Tensor] = fold_weight_norm(model).state_dict()
-    return {name: value for name, value in weights.items() if name not in told["missing_keys"]}
-
-
-@contextmanager
-def _quiet_library() -> Iterator[None]:
-    """Without its bar and its list of what the model has beside the encoder."""
-    talk: Any = import_module("transformers.utils.logging")
-    bars, talker = talk.is_progress_bar_enabled(), logging.getLogger("transformers")
-    level = talker.level
-    talk.disable_progress_bar()
-    talker.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        talker.setLevel(level)
-        if bars:
-            talk.enable_progress_bar()

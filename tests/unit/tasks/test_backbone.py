@@ -137,7 +137,7 @@ def test_frames_are_hidden_in_training_by_the_seed_alone(tmp_path: Path) -> None
     network = load(tmp_path)
     sound, sizes = torch.randn(2, 16_000, generator=torch.Generator().manual_seed(1)), torch.tensor([16_000, 8_000])
     network.augmentation = AugmentationConfig(masks=2, time_mask=10)
-    seen = []
+    seen: list[torch.Tensor] = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
         np.random.seed(len(seen))  # noqa: NPY002 - the library's own masks would be drawn from it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ SHAPE: dict[str, Any] = {
 
 def write_backbone(folder: Path, kind: str = "wav2vec2", head: str = "", *, rate: int = 16_000, **changes: Any) -> Any:
     """Write a folder as `save_pretrained` does and return the model, in evaluation mode."""
-    import transformers
+    transformers: Any = import_module("transformers")
 
     torch.manual_seed(3)
     config = transformers.AutoConfig.for_model(kind, **{**SHAPE, **changes})

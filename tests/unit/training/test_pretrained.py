@@ -29,6 +29,7 @@ from voxloop.training.export import export_model
 from voxloop.training.export_config import ExportConfig
 from voxloop.training.fit import fit_task
 from voxloop.training.interruption import Interruption
+from voxloop.training.launch import train_task
 from voxloop.training.optimisation import build_optimiser, freeze, set_rate
 
 pytest.importorskip("transformers", reason="of the extra pretrained")
@@ -42,6 +43,9 @@ SHORT = (
     "batching.audio_seconds=6",
 )
 SIZES = ("network.hidden=16", "network.attention=8", "network.dropout=0.1", "augmentation.time_mask=5")
+STILL: dict[str, Any] = dict.fromkeys(
+    ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout"), 0.0
+)
 LAYER = "backbone.model.encoder.layers."
 
 
@@ -157,7 +161,7 @@ def spoken(text: str, split: str, number: int) -> dict[str, Any]:
     utterance = Utterance(
         utterance_id=f"{split}-{number}",
         speaker_id=f"{split}-{number % 2}",
-        waveform=tone_waveform(text, draw).astype(np.float32) / 32_768,
+        waveform=tone_waveform(text, draw).astype(np.float32) / np.float32(32_768),
         recorded_at=datetime(2025, 1, 1, tzinfo=UTC),
         source="by hand",
         licence="CC0-1.0",
@@ -168,7 +172,11 @@ def spoken(text: str, split: str, number: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes"), [("wav2vec2", {"feat_extract_norm": "group"}), ("hubert", {"do_stable_layer_norm": True})]
+    ("kind", "changes"),
+    [
+        ("wav2vec2", {"feat_extract_norm": "group"}),
+        pytest.param("hubert", {"do_stable_layer_norm": True}, marks=pytest.mark.slow),
+    ],
 )
 def test_a_recogniser_trains_and_exports(tmp_path: Path, kind: str, changes: dict[str, Any]) -> None:
     write_backbone(tmp_path / "source", kind, **changes)
@@ -183,6 +191,26 @@ def test_a_recogniser_trains_and_exports(tmp_path: Path, kind: str, changes: dic
     shutil.rmtree(tmp_path / "source")
     export_model(tmp_path / "weights", tmp_path / "model", EXPORT)
     assert json.loads((tmp_path / "model" / "parity.json").read_text())["largest"] <= 1e-4
+
+
+@pytest.mark.slow
+def test_two_ranks_learn_what_one_process_does(few: Path, tmp_path: Path) -> None:
+    write_backbone(tmp_path / "source", "wavlm", feat_extract_norm="group", **STILL)
+    still = ("network.dropout=0", "augmentation.masks=0", "augmentation.speed=0", "optimiser.average_decay=null")
+    shared = (
+        *still,
+        "batching={audio_seconds: 3, batches_a_step: 2}",
+        "devices.accelerator=cpu",
+        "backbone.frozen_layers=1",
+    )
+    curves = []
+    for count in (1, 2):
+        (tmp_path / str(count)).mkdir()
+        asked = recipe(tmp_path / "source", *shared, f"devices.count={count}", "devices.strategy=fsdp2")
+        train_task(few, tmp_path / str(count), task=get_task("emotion"), recipe=asked)
+        history = json.loads((tmp_path / str(count) / "training.json").read_text())["history"]
+        curves.append([loss for epoch in history for loss in (epoch["train_loss"], epoch["dev_loss"])])
+    assert curves[1] == pytest.approx(curves[0], rel=1e-5)
 
 
 def test_other_weights_under_the_same_name_are_another_training(few: Path, tmp_path: Path) -> None:
