@@ -24,7 +24,7 @@ from voxloop.tasks.agreement import ccc
 from voxloop.tasks.backbone import BackboneRecipe
 from voxloop.tasks.calibration import expected_calibration_error, fit_temperature, negative_log_likelihood
 from voxloop.tasks.emotion_network import Dimensions as Dimensions  # noqa: PLC0414 - also a name of this family
-from voxloop.tasks.emotion_network import EmotionEnds
+from voxloop.tasks.emotion_network import EmotionEnds as EmotionEnds  # noqa: PLC0414 - also a name of this family
 from voxloop.tasks.emotion_network import EmotionNetwork as EmotionNetwork  # noqa: PLC0414 - also a name of this family
 from voxloop.tasks.emotion_network import NetworkConfig as NetworkConfig  # noqa: PLC0414 - also a name of this family
 from voxloop.tasks.pretrained import PretrainedEmotion
