@@ -43,6 +43,7 @@ def measure() -> Finding:
     """Return seconds of work a second of speech: the best round of each length, added up."""
     torch.manual_seed(0)
     config = load_config(asr.AsrConfig, find_config("tasks", "asr", "base"), SHAPE)
+    assert config.network is not None
     encoding = make_encoding(config)
     model = Answering(asr.build_network(config, encoding), get_task(asr.NAME)).eval()
     parameters = sum(parameter.numel() for parameter in model.parameters()) / 1e6

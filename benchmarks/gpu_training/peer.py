@@ -35,6 +35,7 @@ class ParakeetNetwork(nn.Module):
     def __init__(self, config: AsrConfig, symbols: int) -> None:
         super().__init__()
         transformers: Any = import_module("transformers")
+        assert config.network is not None, "the peer is held against a network of our own"
         self.stages = len(config.network.channels)
         self.log_mel = LogMel(config.log_mel)
         self.augmentation = Augmentation(config.augmentation)
@@ -54,6 +55,7 @@ class ParakeetNetwork(nn.Module):
 def parakeet_config(transformers: Any, config: AsrConfig, symbols: int) -> Any:
     """Return the peer's configuration of the same shape; layers are never left out and attention drops nothing."""
     shape = config.network
+    assert shape is not None, "the peer is held against a network of our own"
     assert len(set(shape.channels)) == 1, "all its convolutions in front have the same channels"
     encoder = transformers.ParakeetEncoderConfig(
         hidden_size=shape.width,

@@ -47,8 +47,8 @@ class CorpusQuality(StrictModel):
             )
         return chosen, self.folds[chosen]
 
-    def overrides_of(self, task: str) -> tuple[str, ...]:
-        """Return the overrides of a task's configuration.
+    def overrides_of(self, task: str, folds: FoldsConfig) -> tuple[str, ...]:
+        """Return the overrides of a task's configuration on some folds.
 
         Raises:
             InputError: The corpus is not measured in it.
@@ -59,4 +59,4 @@ class CorpusQuality(StrictModel):
                 rule=f"it has them for {', '.join(self.tasks)}",
                 remedy="name one",
             )
-        return self.tasks[task]
+        return (*self.tasks[task], *folds.overrides)

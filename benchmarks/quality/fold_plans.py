@@ -30,7 +30,14 @@ class DevConfig(StrictModel):
     salt: str = "dev"
 
 
-class NamedSpeakers(StrictModel):
+class Folds(StrictModel):
+    """What all kinds of folds have."""
+
+    overrides: tuple[str, ...] = ()
+    """Of the task's configuration, on these folds, for ours and for baselines of the same family alike."""
+
+
+class NamedSpeakers(Folds):
     """Folds whose test speakers stand in a table."""
 
     kind: Literal["speakers"]
@@ -38,14 +45,14 @@ class NamedSpeakers(StrictModel):
     dev: DevConfig
 
 
-class EachSpeaker(StrictModel):
+class EachSpeaker(Folds):
     """One fold a speaker, who is the test."""
 
     kind: Literal["each-speaker"]
     dev: DevConfig
 
 
-class Hashed(StrictModel):
+class Hashed(Folds):
     """Folds of speakers by the SHA-256 of their id: its first eight bytes modulo `count`."""
 
     kind: Literal["hash"]
@@ -53,7 +60,7 @@ class Hashed(StrictModel):
     dev: DevConfig
 
 
-class Pattern(StrictModel):
+class Pattern(Folds):
     """One fold, whose test utterances have an id that matches."""
 
     kind: Literal["pattern"]
@@ -62,7 +69,7 @@ class Pattern(StrictModel):
     dev: DevConfig
 
 
-class AsIngested(StrictModel):
+class AsIngested(Folds):
     """One fold: the splits of the dataset."""
 
     kind: Literal["dataset"]

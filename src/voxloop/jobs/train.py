@@ -52,9 +52,10 @@ def train(
         VoxloopError: The loss became something other than a number.
     """
     from voxloop.tasks import get_task
+    from voxloop.tasks.backbone_source import settle
 
     family = get_task(task)
-    recipe: Recipe = load_config(family.Config, find_config("tasks", task, config), overrides)
+    recipe: Recipe = settle(load_config(family.Config, find_config("tasks", task, config), overrides))
     _require_file(features)
     # How often it is saved changes nothing of the result: a training may go on with another `checkpoints`.
     settled = {name: value for name, value in resolved(recipe).items() if name != "checkpoints"}

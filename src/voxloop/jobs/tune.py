@@ -96,11 +96,12 @@ def _make_plan(
 ) -> Plan:
     from voxloop.store.digests import code_digest, digest_json, library_versions
     from voxloop.tasks import get_task
+    from voxloop.tasks.backbone_source import settle
     from voxloop.tuning.plan import Plan
     from voxloop.tuning.space import SearchSpace, check_space
 
     family = get_task(task)
-    recipe: Recipe = load_config(family.Config, find_config("tasks", task, config), overrides)
+    recipe: Recipe = settle(load_config(family.Config, find_config("tasks", task, config), overrides))
     asked = () if trials is None else (f"trials={trials}",)
     space = load_config(SearchSpace, find_config("search", task, search), asked)
     _require_name(study)

@@ -15,6 +15,7 @@ RECORD_NAME = "_record.json"
 LIBRARIES = (
     *("cleanlab", "espeakng-loader", "great-expectations", "librosa", "lightning", "numpy", "onnx", "onnxruntime"),
     *("onnxscript", "pandas", "pyarrow", "safetensors", "scikit-learn", "scipy", "soundfile", "soxr", "torch"),
+    "transformers",
 )
 """What the bytes of a step's result may depend on besides our own code."""
 

@@ -9,25 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import soxr
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from voxloop.config import StrictModel
 from voxloop.errors import CorpusError
-from voxloop.speech.augmentation import Augmentation, AugmentationConfig
+from voxloop.speech.augmentation import Augmentation
 from voxloop.speech.golden import golden_waveform
 from voxloop.speech.log_mel import LogMel, LogMelConfig
 from voxloop.speech.waveform import SAMPLE_RATE
 from voxloop.tasks import Answer, Example, Objective, Request, Row, TensorSpec
+from voxloop.tasks.backbone import BackboneConfig, BackboneRecipe
 from voxloop.tasks.conformer import Conformer, ConformerConfig
 from voxloop.tasks.ctc import ctc_losses, decode_greedily, disagreements, least_frames, search_prefixes
-from voxloop.tasks.recipe import Recipe
+from voxloop.tasks.pretrained import PretrainedRecogniser
 from voxloop.tasks.transcripts import AsrEncoding, SymbolsConfig, learn_symbols, spell, to_text, to_tokens
 
 NAME = "asr"
@@ -46,18 +47,24 @@ class PerturbationConfig(StrictModel):
     """Between which signal-to-noise ratios white noise is added, in dB; None adds none."""
 
 
-class AsrConfig(Recipe):
+class AsrConfig(BackboneRecipe):
     """Everything a training of this family depends on beside its data."""
 
     symbols: SymbolsConfig = SymbolsConfig()
     log_mel: LogMelConfig = LogMelConfig(window=400, hop=160, fft=512, mels=80, centre="channel")
-    network: ConformerConfig
+    network: ConformerConfig | None = None
+    """The encoder of spectrograms; left out under a backbone, which stands in its place."""
     perturbation: PerturbationConfig = PerturbationConfig()
-    augmentation: AugmentationConfig = AugmentationConfig()
     consistency: float = Field(default=0.0, ge=0.0)
     """Weight of CR-CTC's disagreement of two augmented views, 0.2 in its paper; 0 takes one view, half the work."""
     beam: int = Field(default=1, ge=1)
     """Prefixes kept in decoding; 1 takes the likeliest path."""
+
+    @model_validator(mode="after")
+    def _one_encoder(self) -> Self:
+        if (self.network is None) == (self.backbone is None):
+            raise ValueError("frames come from network or from a backbone: from one of them")
+        return self
 
 
 Config = AsrConfig
@@ -124,12 +131,12 @@ def perturb(example: Example, config: AsrConfig, draw: np.random.Generator) -> E
 class AsrNetwork(nn.Module):
     """Waveform to log-probabilities; the log-mel spectrogram is inside."""
 
-    def __init__(self, config: AsrConfig, symbols: int) -> None:
+    def __init__(self, config: AsrConfig, shape: ConformerConfig, symbols: int) -> None:
         super().__init__()
         self.views = 2 if config.consistency > 0 else 1
         self.log_mel = LogMel(config.log_mel)
         self.augmentation = Augmentation(config.augmentation)
-        self.encoder = Conformer(config.network, config.log_mel.mels, symbols)
+        self.encoder = Conformer(shape, config.log_mel.mels, symbols)
 
     def forward(self, waveform: Tensor, num_samples: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities of a padded batch.
@@ -151,14 +158,17 @@ class AsrNetwork(nn.Module):
         return logits.float().log_softmax(dim=2), counts
 
 
-def build_network(config: AsrConfig, encoding: AsrEncoding) -> AsrNetwork:
-    """Return a freshly initialised network; torch's generator decides its weights."""
-    return AsrNetwork(config, len(encoding.symbols))
+def build_network(config: AsrConfig, encoding: AsrEncoding) -> AsrNetwork | PretrainedRecogniser:
+    """Return a freshly initialised network, a backbone too; torch's generator decides its weights."""
+    if config.network is not None:
+        return AsrNetwork(config, config.network, len(encoding.symbols))
+    views = 2 if config.consistency > 0 else 1
+    return PretrainedRecogniser(_backbone(config).architecture, config.augmentation, len(encoding.symbols), views)
 
 
-def rate_scale(_parameter: str, _config: AsrConfig) -> float:
-    """Every parameter learns at the one rate."""
-    return 1.0
+def rate_scale(parameter: str, config: AsrConfig) -> float:
+    """Every parameter learns at the one rate, but for those of a backbone."""
+    return 1.0 if config.backbone is None else config.backbone.rate_of(parameter)
 
 
 def losses(outputs: tuple[Tensor, Tensor], targets: Mapping[str, Tensor], config: AsrConfig) -> Tensor:
@@ -225,13 +235,22 @@ def golden_inputs(_encoding: AsrEncoding, seconds: Sequence[float]) -> Iterator[
 
 def count_outputs(num_samples: int, config: AsrConfig) -> int:
     """Return how many frames of log-probabilities so many samples give."""
+    if config.network is None:
+        return _backbone(config).architecture.count_frames(num_samples)
     frames = max(1, (num_samples - config.log_mel.window) // config.log_mel.hop + 1)
     return config.network.count_outputs(frames)
 
 
 def receptive_field(config: AsrConfig) -> int:
     """Return how many samples the network looks at, at least, for one frame: what comes before its first layer."""
+    if config.network is None:
+        return _backbone(config).architecture.receptive_field
     return config.log_mel.window + (config.network.receptive_frames - 1) * config.log_mel.hop
+
+
+def _backbone(config: AsrConfig) -> BackboneConfig:
+    assert config.backbone is not None  # noqa: S101 - the configuration has one encoder
+    return config.backbone
 
 
 def _check_length(row: Row, num_samples: int, needed: int, config: AsrConfig) -> None:

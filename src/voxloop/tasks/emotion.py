@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from voxloop.config import StrictModel
 from voxloop.errors import CorpusError
-from voxloop.speech.augmentation import AugmentationConfig, vary_waveform
+from voxloop.speech.augmentation import vary_waveform
 from voxloop.speech.golden import golden_waveform
 from voxloop.speech.log_mel import LogMelConfig
 from voxloop.speech.waveform import SAMPLE_RATE
 from voxloop.tasks import Answer, Example, Objective, Request, Row, TensorSpec
 from voxloop.tasks.agreement import ccc
+from voxloop.tasks.backbone import BackboneRecipe
 from voxloop.tasks.calibration import expected_calibration_error, fit_temperature, negative_log_likelihood
 from voxloop.tasks.emotion_network import Dimensions as Dimensions  # noqa: PLC0414 - also a name of this family
+from voxloop.tasks.emotion_network import EmotionEnds as EmotionEnds  # noqa: PLC0414 - also a name of this family
 from voxloop.tasks.emotion_network import EmotionNetwork as EmotionNetwork  # noqa: PLC0414 - also a name of this family
 from voxloop.tasks.emotion_network import NetworkConfig as NetworkConfig  # noqa: PLC0414 - also a name of this family
-from voxloop.tasks.recipe import Recipe
+from voxloop.tasks.pretrained import PretrainedEmotion
 
 NAME = "emotion"
 AUDIO = True
@@ -36,19 +38,24 @@ DIMENSIONS = ("arousal", "valence")
 """Features of a row, on whatever scale its corpus has."""
 
 
-class EmotionConfig(Recipe):
+class EmotionConfig(BackboneRecipe):
     """Everything a training of this family depends on beside its data."""
 
     labels: tuple[str, ...] = LABELS
     log_mel: LogMelConfig = LogMelConfig()
     network: NetworkConfig
-    augmentation: AugmentationConfig = AugmentationConfig()
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of a label that is spread evenly over all (C. Szegedy et al., CVPR 2016)."""
     dimensions: bool = False
     """Learn arousal and valence too, from the rows that have them."""
     dimension_weight: float = Field(default=1.0, ge=0.0)
     """Of their squared error, in standard deviations, against the cross-entropy of the label."""
+
+    @model_validator(mode="after")
+    def _one_encoder(self) -> Self:
+        if bool(self.network.channels) == (self.backbone is not None):
+            raise ValueError("frames come from network.channels or from a backbone: from one of them")
+        return self
 
 
 class EmotionEncoding(StrictModel):
@@ -147,16 +154,18 @@ def perturb(example: Example, config: EmotionConfig, draw: np.random.Generator) 
     return replace(example, inputs={"waveform": varied, "num_samples": np.array(len(varied))})
 
 
-def build_network(config: EmotionConfig, encoding: EmotionEncoding) -> EmotionNetwork:
-    """Return a freshly initialised network; torch's generator decides its weights."""
-    return EmotionNetwork(
-        config.log_mel, config.network, config.augmentation, len(encoding.labels), encoding.dimensions
-    )
+def build_network(config: EmotionConfig, encoding: EmotionEncoding) -> EmotionEnds:
+    """Return a freshly initialised network, a backbone too; torch's generator decides its weights."""
+    labels, augmentation = len(encoding.labels), config.augmentation
+    if config.backbone is not None:
+        shape = config.backbone.architecture
+        return PretrainedEmotion(shape, config.network, augmentation, labels, encoding.dimensions)
+    return EmotionNetwork(config.log_mel, config.network, augmentation, labels, encoding.dimensions)
 
 
-def rate_scale(_parameter: str, _config: EmotionConfig) -> float:
-    """Every parameter learns at the one rate."""
-    return 1.0
+def rate_scale(parameter: str, config: EmotionConfig) -> float:
+    """Every parameter learns at the one rate, but for those of a backbone."""
+    return 1.0 if config.backbone is None else config.backbone.rate_of(parameter)
 
 
 def losses(outputs: Tensor | tuple[Tensor, Tensor], targets: Mapping[str, Tensor], config: EmotionConfig) -> Tensor:

@@ -18,8 +18,9 @@ from voxloop.tasks.batch_statistics import BatchStatistics
 class NetworkConfig(StrictModel):
     """Convolutions over mel and time, then attentive statistics pooling. One number a block in the two tuples."""
 
-    channels: tuple[int, ...] = Field(min_length=1)
-    time_strides: tuple[int, ...] = Field(min_length=1)
+    channels: tuple[int, ...] = ()
+    """Empty under a backbone, which stands in the convolutions' place; else there is at least one."""
+    time_strides: tuple[int, ...] = ()
     hidden: int = Field(ge=1)
     attention: int = Field(ge=1)
     dropout: float = Field(ge=0.0, lt=1.0)
@@ -105,38 +106,15 @@ class DimensionEnd(nn.Module):
         return values.float() * self.spreads + self.means
 
 
-class EmotionNetwork(nn.Module):
-    """Waveform to logits, and to arousal and valence where asked; the log-mel spectrogram is inside.
-
-    Args:
-        log_mel: The spectrogram.
-        network: Sizes.
-        augmentation: What happens to spectrograms in training.
-        labels: How many logits.
-        dimensions: The scale of arousal and valence; None leaves them out.
-    """
+class EmotionEnds(nn.Module):
+    """What comes behind the frames of an encoder; a subclass has the encoder and says how an utterance is embedded."""
 
     temperature: Tensor
     """What logits are divided by outside training, float32 []: 1 until calibrated."""
 
-    def __init__(
-        self,
-        log_mel: LogMelConfig,
-        network: NetworkConfig,
-        augmentation: AugmentationConfig,
-        labels: int,
-        dimensions: Dimensions | None = None,
-    ) -> None:
-        super().__init__()
-        self.log_mel = LogMel(log_mel)
-        self.augmentation = Augmentation(augmentation)
-        before = (1, *network.channels[:-1])
-        triples = zip(before, network.channels, network.time_strides, strict=True)
-        self.blocks = nn.ModuleList(ConvBlock(*triple, network.norm) for triple in triples)
-        mels = log_mel.mels
-        for _ in network.channels:
-            mels = (mels + 1) // 2
-        self.project = nn.Linear(network.channels[-1] * mels, network.hidden)
+    def add_ends(self, features: int, network: NetworkConfig, labels: int, dimensions: Dimensions | None) -> None:
+        """Add the layers behind frames of so many features; after the encoder, whose weights are drawn first."""
+        self.project = nn.Linear(features, network.hidden)
         self.pool = AttentiveStatistics(network.hidden, network.attention)
         self.classify = nn.Linear(2 * network.hidden, labels)
         self.dropout = nn.Dropout(network.dropout)
@@ -158,12 +136,50 @@ class EmotionNetwork(nn.Module):
 
     def embed(self, waveform: Tensor, num_samples: Tensor) -> Tensor:
         """Return what an utterance sounds like, float32 [batch, 2 * hidden]."""
+        raise NotImplementedError
+
+    def pool_frames(self, frames: Tensor, counts: Tensor) -> Tensor:
+        """Project and pool float [batch, frames, features] over the first `counts` [batch] frames."""
+        pooled: Tensor = self.pool(functional.relu(self.project(self.dropout(frames))), counts)
+        return pooled
+
+
+class EmotionNetwork(EmotionEnds):
+    """Waveform to logits, and to arousal and valence where asked; the log-mel spectrogram is inside.
+
+    Args:
+        log_mel: The spectrogram.
+        network: Sizes.
+        augmentation: What happens to spectrograms in training.
+        labels: How many logits.
+        dimensions: The scale of arousal and valence; None leaves them out.
+    """
+
+    def __init__(
+        self,
+        log_mel: LogMelConfig,
+        network: NetworkConfig,
+        augmentation: AugmentationConfig,
+        labels: int,
+        dimensions: Dimensions | None = None,
+    ) -> None:
+        super().__init__()
+        self.log_mel = LogMel(log_mel)
+        self.augmentation = Augmentation(augmentation)
+        before = (1, *network.channels[:-1])
+        triples = zip(before, network.channels, network.time_strides, strict=True)
+        self.blocks = nn.ModuleList(ConvBlock(*triple, network.norm) for triple in triples)
+        mels = log_mel.mels
+        for _ in network.channels:
+            mels = (mels + 1) // 2
+        self.add_ends(network.channels[-1] * mels, network, labels, dimensions)
+
+    def embed(self, waveform: Tensor, num_samples: Tensor) -> Tensor:
+        """Return what an utterance sounds like, float32 [batch, 2 * hidden]."""
         spectrogram, counts = self.log_mel(waveform, num_samples)
         if self.training:
             spectrogram = self.augmentation(spectrogram, counts)
         maps = spectrogram.transpose(1, 2)[:, None]
         for block in self.blocks:
             maps, counts = block(maps, counts)
-        frames = functional.relu(self.project(self.dropout(maps.flatten(1, 2).transpose(1, 2))))
-        pooled: Tensor = self.pool(frames, counts)
-        return pooled
+        return self.pool_frames(maps.flatten(1, 2).transpose(1, 2), counts)

@@ -56,6 +56,7 @@ class Engine:
         store: Where checkpoints go; None keeps none.
         interruption: Asked between steps whether to stop.
         watcher: Told what happens, on rank 0.
+        pretrained: Weights of a part of the fresh network, from elsewhere.
         start: Weights that replace those of the fresh network where name and shape are the same.
         profile: Folder for a profile of a few steps, written by rank 0; None makes none.
 
@@ -71,6 +72,7 @@ class Engine:
         store: CheckpointStore | None,
         interruption: Interruption,
         watcher: Watcher,
+        pretrained: Mapping[str, Tensor] | None = None,
         start: Mapping[str, Tensor] | None = None,
         profile: Path | None = None,
     ) -> None:
@@ -82,6 +84,7 @@ class Engine:
         self.steps = self.recipe.epochs * len(self.plan(0))
         torch.manual_seed(self.recipe.seed)
         self.bare = self.task.build_network(self.recipe, material.encoding)
+        load_fitting(self.bare, pretrained or {})
         load_fitting(self.bare, start or {})
         freeze(self.bare, self.task, self.recipe)
         self.inputs = [spec.name for spec in self.task.request(material.encoding).inputs]

@@ -18,6 +18,7 @@ from voxloop.store.atomic import write_file
 from voxloop.store.digests import digest_json, digest_tree
 from voxloop.tasks import Task
 from voxloop.tasks.recipe import Recipe
+from voxloop.training.backbone_note import pretrained_weights, settle_training, write_note
 from voxloop.training.batching import plan_dev
 from voxloop.training.checkpoints import CheckpointStore
 from voxloop.training.curves import draw_curves
@@ -69,6 +70,7 @@ def fit_task(
     """
     with reproducible(recipe), (interruption or Interruption()).listening() as listening:
         fabric = open_fabric(recipe)
+        recipe = settle_training(recipe, checkpoints)
         material = read_material(dataset, task, recipe, features)
         told = watcher or ProgressLines(recipe.epochs, task.OBJECTIVE)
         store: CheckpointStore | None = None
@@ -81,11 +83,13 @@ def fit_task(
             store=store,
             interruption=listening,
             watcher=told if fabric.is_global_zero else Silent(),
+            pretrained=pretrained_weights(recipe, store),
             start=start,
             profile=folder / "profile" if recipe.devices.profile else None,
         )
         if fabric.is_global_zero:
             _announce(engine)
+            write_note(recipe, checkpoints)
         engine.run()
         if fabric.is_global_zero:
             _write(folder, dataset, engine)

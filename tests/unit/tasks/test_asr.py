@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from torch import nn
 
 from tests.unit.tasks.asr_tones import LETTERS, tiny_config, tone_row, tone_waveform
 from voxloop.config import find_config, load_config
@@ -26,12 +27,14 @@ from voxloop.training.parity import check_parity
 from voxloop.training.watching import Silent
 
 CONFIG = tiny_config()
+assert CONFIG.network is not None
+SHAPE = CONFIG.network
 ENCODING = AsrEncoding(symbols=("<blank>", *sorted(LETTERS)), unspoken=".,!")
 SECOND = np.zeros(16_000, dtype=np.int16)
 
 
 @pytest.fixture(scope="module")
-def network() -> asr.AsrNetwork:
+def network() -> nn.Module:
     torch.manual_seed(0)
     return asr.build_network(CONFIG, ENCODING).eval()
 
@@ -94,7 +97,7 @@ def test_an_utterance_too_short_for_its_transcript_is_refused() -> None:
 @given(num_samples=st.integers(1, 40_000), stages=st.integers(1, 3))
 @settings(max_examples=20, deadline=None)
 def test_frames_are_counted_as_the_network_does(num_samples: int, stages: int) -> None:
-    shape = CONFIG.network.model_copy(update={"channels": (2,) * stages})
+    shape = SHAPE.model_copy(update={"channels": (2,) * stages})
     config = CONFIG.model_copy(update={"network": shape})
     with torch.inference_mode():
         log_probs, counts = asr.build_network(config, ENCODING).eval()(
@@ -260,6 +263,7 @@ def test_the_graph_says_what_torch_says(network: asr.AsrNetwork, tmp_path_factor
 @pytest.mark.parametrize(("size", "least", "most"), [("smoke", 1e4, 2e5), ("small", 6e5, 2e6), ("base", 3e7, 1.2e8)])
 def test_the_sizes_are_what_they_are_named(size: str, least: float, most: float) -> None:
     config = load_config(asr.AsrConfig, find_config("tasks", "asr", size))
+    assert config.network is not None
     with torch.device("meta"):
         built = Conformer(config.network, config.log_mel.mels, 1 + (config.symbols.pieces or 30))
     assert least <= sum(parameter.numel() for parameter in built.parameters()) <= most
@@ -282,7 +286,7 @@ def test_frames_are_faster_than_symbols(size: str, a_second: float) -> None:
 )
 def test_shapes_that_do_not_fit_are_refused(key: str, value: object, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        CONFIG.network.model_validate({**CONFIG.network.model_dump(), "heads": 4, key: value})
+        SHAPE.model_validate({**SHAPE.model_dump(), "heads": 4, key: value})
 
 
 def _loudest_hz(example: Example) -> float:

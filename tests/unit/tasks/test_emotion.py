@@ -28,7 +28,7 @@ ENCODING = emotion.EmotionEncoding(labels=emotion.LABELS, weights=(1.0,) * 6)
 
 
 @pytest.fixture(scope="module")
-def network() -> emotion.EmotionNetwork:
+def network() -> emotion.EmotionEnds:
     torch.manual_seed(0)
     return emotion.build_network(CONFIG, ENCODING).eval()
 
