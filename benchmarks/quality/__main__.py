@@ -101,7 +101,8 @@ def prepare(
     quality = load_config(CorpusQuality, find_config("quality", corpus))
     name, fold_config = quality.choose_folds(folds)
     peer = None if baseline is None else load_peer(baseline, task)
-    family, recipe = prepare_task(task, config, (*quality.overrides_of(task, fold_config), *overrides), peer, baseline)
+    of_corpus = quality.overrides_of(task, fold_config, ours=peer is None)
+    family, recipe = prepare_task(task, config, (*of_corpus, *overrides), peer, baseline)
     told = "-".join(filter(None, (task, corpus, name, baseline or config, "shuffled" if shuffled_labels else "")))
     out = out or get_settings().home / "quality" / told
     dataset = read_corpus(data, corpus, quality, out)

@@ -27,6 +27,8 @@ class CorpusQuality(StrictModel):
     """Overrides of `configs/corpora/<corpus>.yaml`."""
     tasks: dict[str, tuple[str, ...]] = Field(min_length=1)
     """Tasks, each with overrides of its configuration, for ours and for baselines of the same family alike."""
+    ours: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Further overrides by task, for our own network alone."""
     strings: StringsConfig | None = None
     """Join single words into strings."""
     raters: RatersConfig | None = None
@@ -47,8 +49,8 @@ class CorpusQuality(StrictModel):
             )
         return chosen, self.folds[chosen]
 
-    def overrides_of(self, task: str, folds: FoldsConfig) -> tuple[str, ...]:
-        """Return the overrides of a task's configuration on some folds.
+    def overrides_of(self, task: str, folds: FoldsConfig, *, ours: bool) -> tuple[str, ...]:
+        """Return the overrides of a task's configuration on some folds, for our own network or for a baseline.
 
         Raises:
             InputError: The corpus is not measured in it.
@@ -59,4 +61,4 @@ class CorpusQuality(StrictModel):
                 rule=f"it has them for {', '.join(self.tasks)}",
                 remedy="name one",
             )
-        return (*self.tasks[task], *folds.overrides)
+        return (*self.tasks[task], *folds.overrides, *(self.ours.get(task, ()) if ours else ()))

@@ -211,18 +211,19 @@ def answer(outputs: Read) -> tuple[Tensor, ...]:
 
 
 def calibrate(network: nn.Module, dev: Iterable[tuple[Any, Mapping[str, Tensor]]]) -> dict[str, float]:
-    """Stretch the answers until they vary between speakers as the training labels do.
+    """Mix voice and words by dev's scores, and stretch the answers until they vary between speakers as the labels do.
 
     Least squares shrinks towards the mean by about r, which costs CCC a factor of 2 r / (1 + r^2); at equal variance
-    CCC is r. One scale for each trait and for each of `PATTERNS`, from dev's answers alone: no label is looked at.
+    CCC is r. One scale for each trait and for each of `PATTERNS`, from dev's answers alone; the mix is one number.
     """
     if not isinstance(network, PersonalityNetwork) or network.binary:
         return {}
-    found = [(outputs, targets["speaker"]) for outputs, targets in dev]
+    found = list(dev)
     read = Read(*(torch.cat(part) for part in zip(*(outputs for outputs, _ in found), strict=True)))
-    network.stretch(read, torch.cat([speaker for _, speaker in found]))
+    network.fit(read, *(torch.cat([targets[name] for _, targets in found]) for name in ("traits", "known", "speaker")))
     named = zip(PATTERNS, network.scale.tolist(), strict=True)
-    return {f"scale_{name}_{trait}": row[place] for name, row in named for place, trait in enumerate(TRAITS)}
+    scales = {f"scale_{name}_{trait}": row[place] for name, row in named for place, trait in enumerate(TRAITS)}
+    return {"voice_share": float(network.voice_share), **scales}
 
 
 def decode(outputs: Mapping[str, npt.NDArray[Any]], encoding: PersonalityEncoding) -> list[Answer]:

@@ -11,15 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from voxloop.config import StrictModel
+from voxloop.tasks.personality_calibration import fit_scale, fit_voice_share
 
 Modality = Literal["voice", "words"]
 PATTERNS = ("both", "voice", "words")
 """What may be known of an utterance. Each has a bias and a scale of its own."""
 COUNT = 5
-LARGEST_SCALE = 10.0
-"""Calibration stretches answers at most so far: what says nothing is not blown up."""
-FEWEST_SPEAKERS = 8
-"""Below these a standard deviation over speakers is not worth following."""
 
 
 class BranchConfig(StrictModel):
@@ -137,6 +134,8 @@ class PersonalityNetwork(nn.Module):
         self.mean: Tensor
         self.sd: Tensor
         self.register_buffer("scale", torch.ones(len(PATTERNS), COUNT))
+        self.voice_share: Tensor
+        self.register_buffer("voice_share", torch.ones(()))
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("sd", torch.tensor(sd), persistent=False)
 
@@ -152,28 +151,24 @@ class PersonalityNetwork(nn.Module):
         if self.binary:
             traits = torch.sigmoid(standard.float())
         else:
-            traits = self.mean + self.sd * (pattern @ self.scale) * standard.float()
+            mixed = standard - pattern[:, :1] * (1.0 - self.voice_share) * voice
+            traits = self.mean + self.sd * (pattern @ self.scale) * mixed.float()
         return Read(traits, standard.float(), voice, words, torch.cat([heard, worded], dim=1))
 
     @torch.no_grad()
-    def stretch(self, read: Read, speakers: Tensor) -> None:
-        """Set the scale of each pattern and trait so that answers vary between speakers as the training labels do.
+    def fit(self, read: Read, wanted: Tensor, known: Tensor, speakers: Tensor) -> None:
+        """Mix voice and words as the scores ask, and stretch answers until they vary as the training labels do.
 
         Args:
             read: What the network gave for some rows.
+            wanted: Their standardised scores, float32 [rows, 5].
+            known: 1 where a score is known, float32 [rows, 5].
             speakers: A number for the speaker of each row, int64 [rows].
         """
         heard, worded = read.known.bool().unbind(dim=1)
-        cases = ((heard & worded, read.voice + read.words), (heard, read.voice), (worded, read.words))
+        both = heard & worded
+        share = fit_voice_share(*(one[both] for one in (read.voice, read.words, wanted, known, speakers)))
+        self.voice_share.fill_(share)
+        cases = ((both, share * read.voice + read.words), (heard, read.voice), (worded, read.words))
         for place, (rows, said) in enumerate(cases):
-            self.scale[place] = _fit_scale(said[rows], speakers[rows])
-
-
-def _fit_scale(said: Tensor, speakers: Tensor) -> Tensor:
-    """Return 1 / standard deviation between speakers' means of standardised answers [rows, 5]: float32 [5]."""
-    names, places = torch.unique(speakers, return_inverse=True)
-    if len(names) < FEWEST_SPEAKERS:
-        return torch.ones(said.shape[1])
-    sums = torch.zeros(len(names), said.shape[1]).index_add(0, places, said)
-    means = sums / torch.bincount(places)[:, None]
-    return (1.0 / means.std(dim=0, correction=0).clamp_min(1e-9)).clamp(1.0 / LARGEST_SCALE, LARGEST_SCALE)
+            self.scale[place] = fit_scale(said[rows], speakers[rows])

@@ -12,6 +12,7 @@ class ExportConfig(StrictModel):
 
     opset: int = Field(ge=18)
     tolerance: float = Field(gt=0.0)
-    """Largest difference of a probability (or of another output) between torch and ONNX Runtime, and between padded and alone."""
+    """Largest difference of a probability, or of another output, between torch and ONNX Runtime, and between padded and
+    alone."""
     seconds: tuple[float, ...] = Field(min_length=2)
     """Lengths of the golden waveforms."""

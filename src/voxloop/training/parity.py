@@ -17,8 +17,8 @@ from voxloop.training.examples import pad_rows
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 LOGARITHMS = "log_"
-"""Outputs with names that begin so are compared as what they are logarithms of: rounding of 1e-5 in a spectrogram moved a
-log-probability of -7 by 1e-3, its probability by 1e-6."""
+"""Outputs with names that begin so are compared as what they are logarithms of: rounding of 5e-5 in a spectrogram moved
+a log-probability of -7 by 5e-4, its probability by 5e-7."""
 
 
 def check_parity(

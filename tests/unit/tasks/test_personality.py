@@ -17,8 +17,9 @@ from voxloop.data.schema import TRAITS
 from voxloop.errors import CorpusError
 from voxloop.tasks import Example
 from voxloop.tasks import personality as task
+from voxloop.tasks.personality_calibration import LARGEST_SCALE, LARGEST_SHARE
 from voxloop.tasks.personality_encoding import encode_inputs
-from voxloop.tasks.personality_network import LARGEST_SCALE, PersonalityNetwork, Read
+from voxloop.tasks.personality_network import PersonalityNetwork, Read
 from voxloop.training.examples import collate
 
 SAYINGS = ("what a party my friends", "perhaps we stay at home", "thank you for listening", "frankly it is late")
@@ -192,7 +193,8 @@ def test_calibration_makes_speakers_differ_as_much_as_labels_do() -> None:
     examples = [e for row in rows if (e := task.encode(row, None, encoding, config()))]
     targets = collate(examples).targets
     told = task.calibrate(network, [(ask(network, rows, encoding), targets)])
-    assert len(told) == 15
+    assert len(told) == 16
+    assert 0.0 <= told["voice_share"] <= LARGEST_SHARE
     traits = ask(network, rows, encoding).traits.numpy().reshape(-1, 2, 5).mean(axis=1)
     assert traits.std(axis=0) == pytest.approx([trait.sd for trait in encoding.traits], rel=1e-4)
     before = network.scale.clone()
@@ -206,7 +208,8 @@ def test_calibration_blows_up_nothing() -> None:
     examples = [e for row in rows if (e := task.encode(row, None, encoding, config()))]
     traits, standard, voice, words, known = ask(network, rows, encoding)
     read = Read(traits, standard, voice * 1e-6, words * 1e-6, known)
-    assert set(task.calibrate(network, [(read, collate(examples).targets)]).values()) == {LARGEST_SCALE}
+    told = task.calibrate(network, [(read, collate(examples).targets)])
+    assert {value for name, value in told.items() if name.startswith("scale")} == {LARGEST_SCALE}
     few = collate(examples[:6]).targets
     assert set(task.calibrate(network, [(Read(*(part[:6] for part in read)), few)]).values()) == {1.0}
 
