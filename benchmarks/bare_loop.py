@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, cast
@@ -11,6 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from voxloop.tasks import Objective
 from voxloop.training.engine import Engine
 from voxloop.training.examples import Batch
 from voxloop.training.losses import Step
@@ -53,14 +54,14 @@ class BareLoop:
         ]
         self.network.train()
 
-    def train(self) -> float:
-        """Train one step and return the seconds of processor time it took this thread."""
+    def train(self, clock: Callable[[], float]) -> float:
+        """Train one step and return the seconds it took by a clock."""
         batch, weight = self.waiting.pop(0)
         torch.use_deterministic_algorithms(False)
         try:
-            started = time.thread_time()
+            started = clock()
             self._step(batch, weight)
-            return time.thread_time() - started
+            return clock() - started
         finally:
             torch.use_deterministic_algorithms(True)
 
@@ -100,7 +101,7 @@ class FabricLoop(BareLoop):
 
 @dataclass
 class Epochs:
-    """What each epoch took, by each, in seconds of processor time; the first is left out, for what happens once.
+    """What each epoch took, by each, in seconds; the first is left out, for what happens once.
 
     Args:
         engine: By the engine.
@@ -122,15 +123,22 @@ class Epochs:
 class Paired(ProgressLines):
     """The watcher people have, which has the loops do each step after the engine has.
 
-    What is not the loops' is the engine's: the thread that makes batches may be at it at any time.
+    Args:
+        epochs: Epochs at most.
+        objective: The measure shown.
+        wall: Count the clock's seconds. Else those of the processor: what is not the loops' is the engine's then, for
+            the thread that makes batches may be at it at any time.
     """
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, epochs: int, objective: Objective, *, wall: bool) -> None:
+        super().__init__(epochs, objective)
         self.loops: dict[str, BareLoop] = {}
         self.took = Epochs()
         self.losses: list[float] = []
         self._began = 0.0
+        self._clock, self._clock_of_loops = (
+            (time.monotonic, time.monotonic) if wall else (time.process_time, time.thread_time)
+        )
 
     def start_epoch(self, progress: Progress, steps: int) -> None:
         """Begin to count."""
@@ -138,20 +146,20 @@ class Paired(ProgressLines):
         for name, loop in self.loops.items():
             loop.begin(progress.epoch)
             self.took.loops.setdefault(name, []).append(0.0)
-        self._began = time.process_time()
+        self._began = self._clock()
         super().start_epoch(progress, steps)
 
     def step(self, progress: Progress, audio_seconds: float, waited: float) -> None:
         """Count what the engine took, and let the loops follow, the first of them another each time."""
         super().step(progress, audio_seconds, waited)
-        self.took.engine[-1] += time.process_time() - self._began
-        others = time.process_time() - time.thread_time()
+        self.took.engine[-1] += self._clock() - self._began
+        others = self._clock() - self._clock_of_loops()
         names = list(self.loops)
         first = progress.step % len(names)
         for name in names[first:] + names[:first]:
-            self.took.loops[name][-1] += self.loops[name].train()
-        self.took.engine[-1] += time.process_time() - time.thread_time() - others
-        self._began = time.process_time()
+            self.took.loops[name][-1] += self.loops[name].train(self._clock_of_loops)
+        self.took.engine[-1] += self._clock() - self._clock_of_loops() - others
+        self._began = self._clock()
 
     def settle(self, progress: Progress, steps: Sequence[Step]) -> None:
         """Write the losses down."""
