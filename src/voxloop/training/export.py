@@ -27,7 +27,7 @@ from voxloop.tasks import Request, Task, get_task
 from voxloop.training.examples import pad_rows
 from voxloop.training.export_config import ExportConfig
 from voxloop.training.fit import REPORT_NAME, WEIGHTS_NAME
-from voxloop.training.parity import Arrays, check_parity
+from voxloop.training.parity import LOGARITHMS, Arrays, check_parity
 from voxloop.training.weights_file import load_network
 
 MODEL_NAME = "model.onnx"
@@ -77,7 +77,9 @@ def export_model(weights: Path, folder: Path, config: ExportConfig) -> None:
     request = trained.task.request(trained.encoding)
     golden = list(trained.task.golden_inputs(trained.encoding, config.seconds))
     write_graph(model, request, golden, folder / MODEL_NAME, opset=config.opset)
-    parity, answers = check_parity(model, folder / MODEL_NAME, golden, tolerance=config.tolerance)
+    over_frames = any(spec.name.startswith(LOGARITHMS) for spec in request.outputs)
+    tolerance = config.frame_tolerance if over_frames else config.tolerance
+    parity, answers = check_parity(model, folder / MODEL_NAME, golden, tolerance=tolerance)
     tensors = {
         f"{name}_{index}": np.ascontiguousarray(array)
         for index, (asked, answered) in enumerate(zip(golden, answers, strict=True))

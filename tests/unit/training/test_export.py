@@ -24,7 +24,7 @@ from voxloop.training.export import Answering, Trained, export_model, load_train
 from voxloop.training.export_config import ExportConfig
 from voxloop.training.parity import check_parity, difference
 
-CONFIG = ExportConfig(opset=18, tolerance=1e-4, seconds=(0.3, 1.7))
+CONFIG = ExportConfig(opset=18, tolerance=1e-4, frame_tolerance=1e-3, seconds=(0.3, 1.7))
 
 
 def requests(trained: Trained, *seconds: float) -> list[dict[str, Any]]:
