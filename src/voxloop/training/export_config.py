@@ -15,7 +15,7 @@ class ExportConfig(StrictModel):
     """Largest difference of a probability, or of another output, between torch and ONNX Runtime, and between padded and
     alone."""
     frame_tolerance: float = Field(gt=0.0)
-    """The same of a recogniser's probabilities of single frames, which are steep: rounding of 5e-5 in a spectrogram moved
-    one by 2.5e-4."""
+    """The same of a recogniser's probabilities of single frames, which are steep: rounding of 5e-5 in a spectrogram
+    moved one by 2.5e-4."""
     seconds: tuple[float, ...] = Field(min_length=2)
     """Lengths of the golden waveforms."""
