@@ -1,16 +1,16 @@
 """The engine against bare loops: what a step costs beyond forward, backward and AdamW, and `small`'s speed.
 
 All train the same network from the same weights on the same batches in one process, steps in turn, on one thread of
-one core; every loss must be equal, bit by bit. The engine has all it has in use: batches handed over by a
-thread, the progress bar, a look for SIGTERM and a spot machine's notice, the checkpoint's clock, seeds, deterministic
-algorithms, losses that are read and looked at. The running mean of weights is off, as in the configurations of
-`emotion`; saving a checkpoint and dev are no part of a step.
+one core; the engine's thread for batches has the others. Every loss must be equal, bit by bit. The engine has all it
+has in use: batches handed over by a thread, the progress bar, a look for SIGTERM and a spot machine's notice, the
+checkpoint's clock, seeds, deterministic algorithms, losses that are read and looked at. The running mean of weights is
+off, as in the configurations of `emotion`; saving a checkpoint and dev are no part of a step.
 
 1. A network whose step takes about 10 ms, batches in memory for all: 2 % of it may be ours, beyond the loop by
    Lightning Fabric alone, which the engine is built on. In processor time, the thread that makes batches included.
 2. `emotion` with the configuration `small` on noise of 3 to 8 s: the engine varies and joins 16-bit samples in its
-   thread for batches, which has the other cores; the bare loop has them joined in memory. Seconds of audio a second
-   of the clock, at least 0.95 of the bare loop's; so nothing else may run on the machine.
+   thread for batches; the bare loop has them joined in memory. Seconds of audio a second of the clock, at least 0.95
+   of the bare loop's; so nothing else may run on the machine.
 """
 
 from __future__ import annotations
@@ -69,31 +69,36 @@ class Elsewhere(Material):
 
     def make_batch(self, indices: Any, epoch: int) -> Batch:
         """Return what any material would."""
+        self._move()
+        return super().make_batch(indices, epoch)
+
+    def _move(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             os.sched_setaffinity(0, self.cores)  # of this thread alone
-        return super().make_batch(indices, epoch)
 
 
 @dataclass(frozen=True)
-class InMemory(Material):
+class InMemory(Elsewhere):
     """Material whose batches are joined already: example i stands for batch i."""
 
     batches: tuple[Batch, ...] = ()
 
     def make_batch(self, indices: Any, epoch: int) -> Batch:  # noqa: ARG002 - as a material does
         """Return it."""
+        self._move()
         return self.batches[int(indices[0])]
 
 
 def measure() -> list[Finding]:
     """Return both comparisons."""
     cores = os.sched_getaffinity(0)
+    others = frozenset(cores - {min(cores)} or cores)
     os.sched_setaffinity(0, {min(cores)})
     torch.set_num_threads(1)
-    step = train_all(make_layers(), wall=False)
+    step = train_all(make_layers(others), wall=False)
     ratios = tell("a step", step)
     fabric = step.seconds("fabric") / STEPS * 1e3
-    small = make_small(frozenset(cores - {min(cores)} or cores))
+    small = make_small(others)
     audio = float(small.train.seconds.sum())
     epochs = train_all(small, wall=True)
     speed = audio / epochs.seconds("torch")
@@ -132,8 +137,8 @@ def train_all(material: Material, *, wall: bool) -> Epochs:
                 return run_together(engine, watcher)
 
 
-def make_layers() -> Material:
-    """Return linear layers with as many rows a batch as take 10 ms, and batches for one epoch."""
+def make_layers(cores: frozenset[int]) -> Material:
+    """Return linear layers with as many rows a batch as take 10 ms, and batches that are handed over on `cores`."""
     rows = 64
     for _ in range(4):
         rows = max(8, round(rows * STEP_SECONDS / _time_step(rows)))
@@ -150,7 +155,7 @@ def make_layers() -> Material:
     train = Examples(examples, ({},) * STEPS, ("nobody",) * STEPS, tuple(f"batch-{number}" for number in range(STEPS)))
     joined = _make_rows(1, draw)
     dev = Example({"rows": joined.inputs["rows"][0].numpy()}, {"target": np.zeros(WIDTH, np.float32)}, 1.0, 1.0)
-    return InMemory(task, recipe, None, train, Examples((dev,), ({},), ("nobody",), ("dev",)), batches)
+    return InMemory(task, recipe, None, train, Examples((dev,), ({},), ("nobody",), ("dev",)), cores, batches)
 
 
 def layers_task(rows: int) -> Task:

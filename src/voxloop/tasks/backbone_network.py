@@ -43,7 +43,13 @@ def build_model(architecture: Architecture) -> nn.Module:
 
 def fold_weight_norm(model: Any) -> nn.Module:
     """Make the kernel of the positions a plain tensor: one parameter, no reparametrisation in the exported graph."""
-    parametrize.remove_parametrizations(model.encoder.pos_conv_embed.conv, "weight")
+    # A sum by several threads has another last bit; the same file gives the same weights.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        parametrize.remove_parametrizations(model.encoder.pos_conv_embed.conv, "weight")
+    finally:
+        torch.set_num_threads(threads)
     folded: nn.Module = model
     return folded
 
