@@ -40,6 +40,17 @@ def make_run(dataset: Path, out: Path, *, shuffled: bool = False) -> Run:
     return Run(question, GIVEN, dataset, None, out, task, recipe, None)
 
 
+def test_overrides_are_of_the_task_then_the_folds_then_our_own_network() -> None:
+    folds = {"kind": "dataset", "overrides": ["epochs=2"]}
+    quality = CorpusQuality.model_validate(
+        {"folds": {"given": folds}, "tasks": {"asr": ["epochs=1"], "emotion": []}, "ours": {"asr": ["epochs=3"]}}
+    )
+    chosen = quality.folds["given"]
+    assert quality.overrides_of("asr", chosen, ours=True) == ("epochs=1", "epochs=2", "epochs=3")
+    assert quality.overrides_of("asr", chosen, ours=False) == ("epochs=1", "epochs=2")
+    assert quality.overrides_of("emotion", chosen, ours=True) == ("epochs=2",)
+
+
 def run_all(run: Run) -> dict[str, Any]:
     """Answer the folds of a run and return its report."""
     rows = read_manifest(run.dataset).to_pylist()

@@ -188,3 +188,12 @@ def test_a_step_outside_the_epoch_is_none(step: int) -> None:
     plan = EpochPlan([np.array([number]) for number in range(6)], batches_a_step=2)
     with pytest.raises(IndexError):
         plan[step]
+
+
+@given(small_durations, st.integers(1, 4))
+def test_a_steps_sum_is_over_its_utterances(lengths: list[float], batches_a_step: int) -> None:
+    seconds = np.array(lengths)
+    plan = plan_epoch(seconds, config(budget=4.0), seed=1, epoch=0, batches_a_step=batches_a_step)
+    wanted = [sum(seconds[index] for batch in step for index in batch) for step in plan]
+    assert plan.sums(seconds) == pytest.approx(wanted)
+    assert sum(plan.sums(np.ones(len(lengths)))) == len(lengths)
