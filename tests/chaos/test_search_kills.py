@@ -11,13 +11,15 @@ import pytest
 
 from tests.unit.training.tones import tone_rows, write_tones
 from tests.unit.training.trainings import server
-from tests.unit.tuning.studies import assert_whole, read_journal, start_tune
+from tests.unit.tuning.studies import assert_whole, ended_trials, read_journal, start_tune
 from voxloop.settings import Settings
 from voxloop.store.sweep import DOOMED
 
 __all__ = ["server"]
 
 KILLS = 100
+NEVER_ENOUGH = 100_000
+"""Trials asked for while there are kills to come: however fast the machine, a victim is at work."""
 
 
 def wait_for_a_trial(words: Path, worker: ForkServerProcess, seconds: float = 120.0) -> None:
@@ -37,14 +39,13 @@ def test_workers_killed_at_any_moment_lose_and_double_no_trial(
     draw = random.Random(20261122)  # noqa: S311 - moments, not secrets
     dataset = write_tones(tmp_path / "tones", tone_rows({"train": 2, "dev": 1}))
     wanted_kills = max(3, settings.trial_count(KILLS))
-    wanted = 2 * wanted_kills + 4
     home, out, kills = settings.home, tmp_path / "out", 0
     often = ("checkpoints.every_seconds=0.05",)
 
-    def start() -> ForkServerProcess:
+    def start(wanted: int) -> ForkServerProcess:
         return start_tune(server, home, dataset, out, "killed", wanted, *often)
 
-    workers = [start(), start()]
+    workers = [start(NEVER_ENOUGH), start(NEVER_ENOUGH)]
     while kills < wanted_kills:
         victim = workers[kills % 2]
         wait_for_a_trial(tmp_path / f"out-{victim.pid}.txt", victim)
@@ -52,8 +53,14 @@ def test_workers_killed_at_any_moment_lose_and_double_no_trial(
         assert victim.is_alive(), "there is always something left to do"
         victim.kill()
         victim.join()
+        workers[kills % 2] = start(NEVER_ENOUGH)
         kills += 1
-        workers[(kills - 1) % 2] = start()
+    for worker in workers:
+        worker.kill()
+        worker.join()
+        kills += 1
+    wanted = ended_trials(read_journal(home, "killed")) + 4
+    workers = [start(wanted), start(wanted)]
     for worker in workers:
         worker.join(900)
     told = {path.name: path.read_text() for path in tmp_path.glob("out-*.txt")}

@@ -103,6 +103,12 @@ def start_tune(
     return process
 
 
+def ended_trials(trials: Sequence[optuna.trial.FrozenTrial]) -> int:
+    """Return how many trials ran to their end or were pruned."""
+    ended = {optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED}
+    return sum(trial.state in ended for trial in trials)
+
+
 def assert_whole(trials: Sequence[optuna.trial.FrozenTrial], wanted: int) -> int:
     """Check that every trial that was asked for has ended once, and each lost one was tried again once.
 
