@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from voxloop.data.known_features import iter_rows
 from voxloop.data.schema import TRAITS
-from voxloop.data.shards import iter_audio
-from voxloop.speech.waveform import SAMPLE_RATE
+from voxloop.speech.waveform import to_int16
 from voxloop.store.atomic import write_file
 from voxloop.tasks import Answer, Task
-from voxloop.training.examples import pad_rows, read_rows, to_int16
+from voxloop.tasks.batches import pad_rows
 
 ANSWERS_NAME = "answers.jsonl"
 REFERENCES_NAME = "references.jsonl"
@@ -41,27 +40,12 @@ def answer_test(
     dataset: Path, task: Task, encoding: Any, ask: Ask, features: Path | None
 ) -> Iterator[tuple[Row, Answer]]:
     """Give each test row with the answer to it, asked one by one through the task's own `decode`."""
-    for row, waveform in _iter_test(dataset, task, features):
-        request = {name: pad_rows([array]) for name, array in _make_request(row, waveform, task, encoding).items()}
+    for row, waveform in iter_rows(dataset, "test", audio=task.AUDIO, features=features):
+        # What is asked about a row does not know its labels.
+        unlabelled = {**row, **dict.fromkeys((*TRAITS, "emotion"))}
+        sound = None if waveform is None else to_int16(waveform)
+        request = {name: pad_rows([array]) for name, array in task.make_request(unlabelled, sound, encoding).items()}
         yield row, task.decode(ask(request), encoding)[0]
-
-
-def _iter_test(dataset: Path, task: Task, features: Path | None) -> Iterator[tuple[Row, Any]]:
-    if task.AUDIO:
-        yield from iter_audio(dataset, "test")
-    else:
-        yield from ((row, None) for row in read_rows(dataset, "test", features))
-
-
-def _make_request(row: Row, waveform: Any, task: Task, encoding: Any) -> Arrays:
-    """Return the request of a row; its labels have no say."""
-    if task.AUDIO:
-        assert row["sample_rate"] == SAMPLE_RATE
-        return {"waveform": to_int16(waveform), "num_samples": np.array(len(waveform))}
-    unlabelled = {**row, **dict.fromkeys((*TRAITS, "emotion"))}
-    family: Any = task  # families without sound say themselves what of a row they take
-    inputs: Arrays = family.encode_inputs(unlabelled, encoding)
-    return inputs
 
 
 def reference_of(row: Row, task: str) -> Answer | None:

@@ -16,12 +16,12 @@ import torch
 
 from tests.faults.hostile_models import make_weights
 from tests.unit.training.tones import write_tones
+from voxloop.data.known_features import read_rows
 from voxloop.evaluation.model_folder import check_model_folder
 from voxloop.evaluation.scoring import ExportedModel
 from voxloop.store.plain_files import read_json_object
 from voxloop.training.averaging import WeightAverage
 from voxloop.training.checkpoints import CheckpointStore
-from voxloop.training.examples import read_rows
 from voxloop.training.export import export_model, load_trained
 from voxloop.training.export_config import ExportConfig
 from voxloop.training.state import gather_state, restore_state

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxloop.training.examples import read_rows
+from voxloop.data.known_features import read_rows
 
 Row = dict[str, Any]
 Answered = list[tuple[Row, dict[str, Any]]]

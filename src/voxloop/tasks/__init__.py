@@ -111,6 +111,9 @@ class Task(Protocol):
     def request(self, encoding: Any) -> Request:
         """Return what the exported model takes and gives."""
 
+    def make_request(self, row: Row, waveform: npt.NDArray[np.int16] | None, encoding: Any) -> dict[str, Array]:
+        """Return what a model is asked about a row, without the batch dimension; labels have no say in it."""
+
     def encode(self, row: Row, waveform: npt.NDArray[np.int16] | None, encoding: Any, config: Any) -> Example | None:
         """Return the example of a labelled row, None for a row without a label.
 

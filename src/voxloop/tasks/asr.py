@@ -94,6 +94,14 @@ def request(encoding: AsrEncoding) -> Request:
     )
 
 
+def make_request(
+    _row: Row, waveform: npt.NDArray[np.int16] | None, _encoding: AsrEncoding
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the sound and its length; of a row without a sound nothing can be asked."""
+    assert waveform is not None  # noqa: S101 - rows are read with their sound
+    return {"waveform": waveform, "num_samples": np.array(len(waveform))}
+
+
 def encode(
     row: Row, waveform: npt.NDArray[np.int16] | None, encoding: AsrEncoding, config: AsrConfig
 ) -> Example | None:
@@ -108,7 +116,7 @@ def encode(
     tokens = to_tokens(row, encoding)
     _check_length(row, len(waveform), least_frames(tokens), config)
     return Example(
-        inputs={"waveform": waveform, "num_samples": np.array(len(waveform))},
+        inputs=make_request(row, waveform, encoding),
         targets={"tokens": np.array(tokens), "num_tokens": np.array(len(tokens))},
         weight=float(len(tokens)),
         seconds=len(waveform) / SAMPLE_RATE,

@@ -119,6 +119,14 @@ def request(encoding: EmotionEncoding) -> Request:
     )
 
 
+def make_request(
+    _row: Row, waveform: npt.NDArray[np.int16] | None, _encoding: EmotionEncoding
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the sound and its length; of a row without a sound nothing can be asked."""
+    assert waveform is not None  # noqa: S101 - rows are read with their sound
+    return {"waveform": waveform, "num_samples": np.array(len(waveform))}
+
+
 def encode(
     row: Row, waveform: npt.NDArray[np.int16] | None, encoding: EmotionEncoding, _config: EmotionConfig
 ) -> Example | None:
@@ -141,7 +149,7 @@ def encode(
         targets["dimensions"] = np.array(_dimensions(row), dtype=np.float32)
         targets["spreads"] = np.array(encoding.dimensions.spreads, dtype=np.float32)
     return Example(
-        inputs={"waveform": waveform, "num_samples": np.array(len(waveform))},
+        inputs=make_request(row, waveform, encoding),
         targets=targets,
         weight=encoding.weights[label],
         seconds=len(waveform) / SAMPLE_RATE,

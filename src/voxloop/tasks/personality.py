@@ -110,6 +110,13 @@ def request(encoding: PersonalityEncoding) -> Request:
     )
 
 
+def make_request(
+    row: Row, _waveform: npt.NDArray[np.int16] | None, encoding: PersonalityEncoding
+) -> dict[str, npt.NDArray[Any]]:
+    """Return what is known of the voice and the words said, any of them missing."""
+    return encode_inputs(row, encoding)
+
+
 def encode(
     row: Row, _waveform: npt.NDArray[np.int16] | None, encoding: PersonalityEncoding, _config: PersonalityConfig
 ) -> Example | None:
@@ -128,7 +135,7 @@ def encode(
             remedy="ingest it anew",
         )
     return Example(
-        inputs=encode_inputs(row, encoding),
+        inputs=make_request(row, None, encoding),
         targets={
             "traits": np.array([_target(*pair, encoding) for pair in zip(scores, encoding.traits, strict=True)]),
             "known": np.array([score is not None for score in scores], dtype=np.float32),

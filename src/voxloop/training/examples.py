@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from voxloop.data.shards import iter_audio, read_manifest
+from voxloop.data.known_features import iter_rows
 from voxloop.data.splits import Split
-from voxloop.errors import CorpusError, InputError
-from voxloop.speech.waveform import SAMPLE_RATE
+from voxloop.errors import CorpusError
+from voxloop.speech.waveform import SAMPLE_RATE, to_int16
 from voxloop.tasks import Answer, Example, Row, Task
-
-FULL_SCALE = 32_768.0
-"""One, in 16-bit samples."""
-
-Samples = npt.NDArray[np.int16]
+from voxloop.tasks.batches import pad_rows
 
 
 class Batch(NamedTuple):
@@ -60,12 +55,6 @@ class Examples:
         return np.array([example.weight for example in self.examples], dtype=np.float64)
 
 
-def read_rows(dataset: Path, split: Split, features: Path | None = None) -> list[dict[str, Any]]:
-    """Return the manifest rows of a split, `features` filled from the dataset's measures and the table given."""
-    known = _Features(dataset, features)
-    return [known.complete(row) for row in read_manifest(dataset, split=split).to_pylist()]
-
-
 def read_examples(
     dataset: Path, split: Split, task: Task, encoding: Any, config: Any, features: Path | None = None
 ) -> Examples:
@@ -74,12 +63,7 @@ def read_examples(
     Raises:
         CorpusError: There is none, or a label or a sound is not one the family can learn from.
     """
-    rows: Iterable[tuple[Row, npt.NDArray[np.float32] | None]]
-    if task.AUDIO:
-        known = _Features(dataset, features)
-        rows = ((known.complete(row), waveform) for row, waveform in iter_audio(dataset, split=split))
-    else:
-        rows = ((row, None) for row in read_rows(dataset, split, features))
+    rows = iter_rows(dataset, split, audio=task.AUDIO, features=features)
     return gather_examples(rows, f"{dataset.name}/{split}", task, encoding, config)
 
 
@@ -121,26 +105,8 @@ def collate(examples: Sequence[Example]) -> Batch:
     )
 
 
-def to_int16(waveform: npt.NDArray[np.float32]) -> Samples:
-    """Return 16-bit samples; exact for what was 16-bit audio."""
-    rounded: Samples = np.clip(np.rint(waveform * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    return rounded
-
-
 def _join(arrays: Sequence[Mapping[str, npt.NDArray[Any]]]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(pad_rows([array[name] for array in arrays])) for name in arrays[0]}
-
-
-def pad_rows(rows: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Stack arrays of one rank, [batch, …], zeros behind the shorter ones; int16 becomes float32 in [-1, 1]."""
-    rows = [np.asarray(row) for row in rows]
-    shape = (len(rows), *np.max([row.shape for row in rows], axis=0).astype(int))
-    sound = rows[0].dtype == np.int16
-    joined = np.zeros(shape, dtype=np.float32 if sound else rows[0].dtype)
-    for place, row in enumerate(rows):
-        extent: tuple[int | slice, ...] = (place, *(slice(0, size) for size in row.shape))
-        joined[extent] = row / np.float32(FULL_SCALE) if sound else row
-    return joined
 
 
 def _check_rate(row: Row, name: str) -> None:
@@ -150,32 +116,3 @@ def _check_rate(row: Row, name: str) -> None:
             rule=f"networks are made for {SAMPLE_RATE} Hz",
             remedy="ingest the corpus again",
         )
-
-
-class _Features:
-    """What is known of utterances beside their rows: the dataset's own measures, and a table of features."""
-
-    def __init__(self, dataset: Path, table: Path | None) -> None:
-        self._known: dict[str, dict[str, float | None]] = {}
-        measures = dataset / "measures.parquet"
-        for path in (measures if measures.is_file() else None, table):
-            for utterance, values in _read_numbers(path):
-                self._known.setdefault(utterance, {}).update(values)
-
-    def complete(self, row: Row) -> dict[str, Any]:
-        return {**row, "features": self._known.get(row["utterance_id"], {})}
-
-
-def _read_numbers(path: Path | None) -> Iterator[tuple[str, dict[str, float | None]]]:
-    if path is None:
-        return
-    if not path.is_file():
-        raise InputError(f"{path} does not exist", rule="features are one Parquet table", remedy="name such a file")
-    table = pq.read_table(path)
-    if "utterance_id" not in table.column_names:
-        raise InputError(
-            f"{path.name} has no column utterance_id", rule="features have a row an utterance", remedy="name another"
-        )
-    for row in table.to_pylist():
-        numbers = {name: value for name, value in row.items() if isinstance(value, int | float) or value is None}
-        yield row["utterance_id"], {name: None if value is None else float(value) for name, value in numbers.items()}

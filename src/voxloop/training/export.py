@@ -24,7 +24,7 @@ from voxloop.store.atomic import write_file
 from voxloop.store.digests import digest_file
 from voxloop.store.plain_files import read_json_object
 from voxloop.tasks import Request, Task, get_task
-from voxloop.training.examples import pad_rows
+from voxloop.tasks.batches import pad_rows
 from voxloop.training.export_config import ExportConfig
 from voxloop.training.fit import REPORT_NAME, WEIGHTS_NAME
 from voxloop.training.parity import LOGARITHMS, Arrays, check_parity

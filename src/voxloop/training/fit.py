@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from voxloop.config import resolved
+from voxloop.data.known_features import read_rows
 from voxloop.errors import InputError, VoxloopError
 from voxloop.store.atomic import write_file
 from voxloop.store.digests import digest_json, digest_tree
@@ -24,7 +25,7 @@ from voxloop.training.checkpoints import CheckpointStore
 from voxloop.training.curves import draw_curves
 from voxloop.training.devices import open_fabric, reproducible
 from voxloop.training.engine import Engine, Material
-from voxloop.training.examples import collate, read_examples, read_rows
+from voxloop.training.examples import collate, read_examples
 from voxloop.training.interruption import Interruption
 from voxloop.training.tensors import digest_tensors
 from voxloop.training.watching import ProgressLines, Silent, Watcher

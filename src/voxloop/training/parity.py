@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from voxloop.errors import VoxloopError
-from voxloop.training.examples import pad_rows
+from voxloop.tasks.batches import pad_rows
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 LOGARITHMS = "log_"

@@ -17,18 +17,18 @@ from hypothesis import strategies as st
 
 from tests.unit.training.tones import SPEAKERS, tone_row, tone_rows, write_tones
 from voxloop.config import find_config, load_config
+from voxloop.data.known_features import read_rows
 from voxloop.data.shards import load_split, write_measures
 from voxloop.data.splits import Split
 from voxloop.errors import CorpusError, InputError
+from voxloop.speech.waveform import to_int16
 from voxloop.tasks import Example, emotion, get_task
+from voxloop.tasks.batches import pad_rows
 from voxloop.training.examples import (
     Examples,
     collate,
     gather_examples,
-    pad_rows,
     read_examples,
-    read_rows,
-    to_int16,
 )
 
 ENCODING = emotion.EmotionEncoding(labels=emotion.LABELS, weights=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0))
