@@ -17,8 +17,8 @@ import torch
 from tests.faults.hostile_models import make_weights
 from tests.unit.training.tones import write_tones
 from voxloop.data.known_features import read_rows
+from voxloop.evaluation.exported_model import ExportedModel
 from voxloop.evaluation.model_folder import check_model_folder
-from voxloop.evaluation.scoring import ExportedModel
 from voxloop.store.plain_files import read_json_object
 from voxloop.training.averaging import WeightAverage
 from voxloop.training.checkpoints import CheckpointStore

@@ -8,8 +8,8 @@ import pytest
 
 from tests.faults.hostile_models import HOSTILE_MODELS, MAKERS, HostileModel, Kind
 from voxloop.errors import InputError, IntegrityError, VoxloopError
+from voxloop.evaluation.exported_model import ExportedModel
 from voxloop.evaluation.model_folder import check_model_folder
-from voxloop.evaluation.scoring import ExportedModel
 from voxloop.training.checkpoints import CheckpointStore, read_checkpoint
 from voxloop.training.export import load_trained
 

@@ -26,14 +26,14 @@ from voxloop.settings import Settings, child_environment, get_settings
 
 STEPS = {"ingest", "validate", "leakage", "poison", "features", "train", "export", "evaluate"}
 ACTS = {"fetch-champion", "accept", "gate", "track"}
+RULE = {"limit": 0.0, "comparison": {"kind": "non_inferiority", "margin": 0.03}}
 POLICY = {
     "version": 1,
     "claim": "new speakers",
     "minimum_speakers": 2,
     "minimum_utterances": 12,
     "minimum_per_label": 1,
-    "floor_uar": 0.0,
-    "comparison": {"kind": "non_inferiority", "margin": 0.03},
+    "measures": {"uar": RULE},
     "level": 0.51,
 }
 
@@ -47,8 +47,9 @@ def project(clean_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     shutil.copytree(clean_checkout, copy)
     shrink(copy / "configs" / "corpora" / "world.yaml", "world.home.speakers=12", "world.utterances_per_speaker=12")
     shrink(copy / "configs" / "tasks" / "emotion" / "smoke.yaml", "epochs=12", "patience=12")
-    for name, floor in (("easy", 0.0), ("severe", 0.999)):
-        (copy / "configs" / "gates" / f"{name}.yaml").write_text(yaml.safe_dump(POLICY | {"floor_uar": floor}))
+    for name, limit in (("easy", 0.0), ("severe", 0.999)):
+        policy = POLICY | {"measures": {"uar": RULE | {"limit": limit}}}
+        (copy / "configs" / "gates" / f"{name}.yaml").write_text(yaml.safe_dump(policy))
     git = ["git", "-C", str(copy), "-c", "user.name=test", "-c", "user.email=test@localhost"]
     subprocess.run([*git, "add", "-A"], check=True)
     subprocess.run([*git, "commit", "-qm", "small"], check=True)

@@ -127,8 +127,13 @@ def write_folders(
         "task": task,
         "dataset_digest": "d" * 64,
         "model_digest": model_digest,
-        "counts": {"utterances": 40, "speakers": 8, "per_label": {}},
-        "measures": {"challenger": {"uar": 0.75, "wa": 0.5}, "champion": None},
+        "sets": [
+            {
+                "name": "test",
+                "counts": {"utterances": 40, "speakers": 8, "per_label": {}},
+                "measures": {"challenger": {"uar": 0.75, "wa": 0.5}, "champion": None},
+            }
+        ],
     }
     (folders.evaluation / "evaluation.json").write_text(json.dumps(evaluation))
     (folders.evaluation / "confusion.png").write_bytes(b"\x89PNG picture of a confusion matrix")

@@ -36,10 +36,10 @@ claim: new speakers
 minimum_speakers: 2
 minimum_utterances: 12
 minimum_per_label: 1
-floor_uar: 0.0
-comparison:
-  kind: non_inferiority
-  margin: 0.99
+measures:
+  uar:
+    limit: 0.0
+    comparison: {kind: non_inferiority, margin: 0.99}
 level: 0.8
 """
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,44 +16,48 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from voxloop.errors import InputError
+from voxloop.store.digests import canonical_json
+from voxloop.tasks import Answer, Row
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 
+SLICE_COLUMNS = ("gender", "age", "language", "source", "duration_s")
+"""What of a manifest row is kept beside its answers, to cut them by."""
+
 ANSWERS_SCHEMA = pa.schema(
     [
+        pa.field("evaluation_set", pa.string(), nullable=False),
         pa.field("utterance_id", pa.string(), nullable=False),
         pa.field("speaker_id", pa.string(), nullable=False),
         pa.field("gender", pa.string()),
+        pa.field("age", pa.int32()),
+        pa.field("language", pa.string()),
         pa.field("source", pa.string()),
         pa.field("duration_s", pa.float64()),
         pa.field("model", pa.string(), nullable=False),
+        # JSON objects: what an answer is, differs by family, and its numbers come back to the last bit.
         pa.field("reference", pa.string(), nullable=False),
-        pa.field("predicted", pa.string()),  # null where the probabilities are not finite: there is no answer
-        pa.field("probabilities", pa.list_(pa.float32())),
+        pa.field("answer", pa.string()),  # null where the model's numbers are not finite: there is no answer
     ]
 )
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers of one model, ordered by utterance: arrays of length n."""
+    """The answers of one model to one evaluation set, ordered by utterance; everything of length n."""
 
     utterance_ids: npt.NDArray[np.str_]
     speaker_ids: npt.NDArray[np.str_]
-    references: npt.NDArray[np.str_]
-    predictions: npt.NDArray[np.str_]
-    """Label given; the empty string where there is none."""
-    finite: npt.NDArray[np.bool_]
-    """Whether there is an answer and every probability behind it is a number."""
+    references: tuple[Answer, ...]
+    """What a perfect model would have said."""
+    answers: tuple[Answer | None, ...]
+    """None where there is none, or a number in it is not finite."""
+    columns: Mapping[str, Sequence[Any]]
+    """`SLICE_COLUMNS`, None where they are not known."""
 
     def __len__(self) -> int:
         return len(self.utterance_ids)
-
-    @property
-    def correct(self) -> npt.NDArray[np.float64]:
-        """1 where the model is right, 0 where it is wrong, float64 [n]."""
-        return np.asarray(self.references == self.predictions, dtype=np.float64)
 
     @property
     def speakers(self) -> npt.NDArray[np.int64]:
@@ -59,23 +65,42 @@ class Answers:
         return np.unique(self.speaker_ids, return_inverse=True)[1].astype(np.int64)
 
     @property
-    def labels(self) -> npt.NDArray[np.int64]:
-        """Code of each utterance's reference label, int64 [n]; labels nobody said have no code."""
-        return np.unique(self.references, return_inverse=True)[1].astype(np.int64)
+    def unanswered(self) -> int:
+        """How many utterances have no answer."""
+        return sum(answer is None for answer in self.answers)
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> Answers:
+        """Return those of the rows chosen, bool [n]."""
+        chosen = np.flatnonzero(rows).tolist()
+        return Answers(
+            self.utterance_ids[rows],
+            self.speaker_ids[rows],
+            tuple(self.references[index] for index in chosen),
+            tuple(self.answers[index] for index in chosen),
+            {name: [values[index] for index in chosen] for name, values in self.columns.items()},
+        )
 
     def speaker_count(self) -> int:
         """Return how many speakers there are."""
         return len(np.unique(self.speaker_ids))
 
-    def per_label(self, labels: Sequence[str]) -> dict[str, int]:
-        """Return the number of utterances of each of `labels`."""
-        return {label: int(np.sum(self.references == label)) for label in labels}
+
+def describe_row(evaluation_set: str, model: str, row: Row, reference: Answer, answer: Answer | None) -> dict[str, Any]:
+    """Return the row of `ANSWERS_SCHEMA` for a manifest row and what a model said of it."""
+    return {
+        "evaluation_set": evaluation_set,
+        **{name: row[name] for name in ("utterance_id", "speaker_id")},
+        **{name: row.get(name) for name in SLICE_COLUMNS},
+        "model": model,
+        "reference": canonical_json(reference),
+        "answer": canonical_json(answer) if answer is not None and is_finite(answer) else None,
+    }
 
 
 def write_answers(table: pa.Table, path: Path) -> None:
-    """Write answers in the order of utterance and model, so that equal answers are equal bytes."""
-    ordered = table.cast(ANSWERS_SCHEMA).sort_by([("utterance_id", "ascending"), ("model", "ascending")])
-    pq.write_table(ordered, path, compression="zstd")
+    """Write answers ordered by set, utterance and model, so that equal answers are equal bytes."""
+    order = [(name, "ascending") for name in ("evaluation_set", "utterance_id", "model")]
+    pq.write_table(table.cast(ANSWERS_SCHEMA).sort_by(order), path, compression="zstd")
 
 
 def read_answers(path: Path) -> pa.Table:
@@ -100,23 +125,38 @@ def read_answers(path: Path) -> pa.Table:
     return table
 
 
-def answers_of(table: pa.Table, model: str) -> Answers:
-    """Return the answers of one model out of a table of `ANSWERS_SCHEMA`."""
-    rows = table.filter(pc.equal(table["model"], model)).sort_by("utterance_id")
-    finite = [_is_finite(probabilities) for probabilities in rows["probabilities"].to_pylist()]
-    answered = pc.is_valid(rows["predicted"]).to_numpy(zero_copy_only=False)
+def answers_of(table: pa.Table, evaluation_set: str, model: str) -> Answers:
+    """Return the answers of one model to one set out of a table of `ANSWERS_SCHEMA`.
+
+    Raises:
+        InputError: A reference or an answer is no JSON object.
+    """
+    asked = pc.and_(pc.equal(table["evaluation_set"], evaluation_set), pc.equal(table["model"], model))
+    rows = table.filter(asked).sort_by("utterance_id")
+    answers = [None if text is None else _parse(text) for text in rows["answer"].to_pylist()]
     return Answers(
-        utterance_ids=_strings(rows["utterance_id"]),
-        speaker_ids=_strings(rows["speaker_id"]),
-        references=_strings(rows["reference"]),
-        predictions=_strings(rows["predicted"].fill_null("")),
-        finite=np.array(finite, dtype=np.bool_) & answered.astype(np.bool_),
+        utterance_ids=np.array(rows["utterance_id"].to_pylist(), dtype=np.str_),
+        speaker_ids=np.array(rows["speaker_id"].to_pylist(), dtype=np.str_),
+        references=tuple(_parse(text) for text in rows["reference"].to_pylist()),
+        answers=tuple(answer if answer is not None and is_finite(answer) else None for answer in answers),
+        columns={name: rows[name].to_pylist() for name in SLICE_COLUMNS},
     )
 
 
-def _strings(column: Any) -> npt.NDArray[np.str_]:
-    return np.array(column.to_pylist(), dtype=np.str_)
+def is_finite(value: object) -> bool:
+    """Return whether every number in a JSON value is finite."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(is_finite(one) for one in value.values())
+    return not isinstance(value, Sequence) or isinstance(value, str) or all(is_finite(one) for one in value)
 
 
-def _is_finite(probabilities: list[float] | None) -> bool:
-    return bool(probabilities) and bool(np.isfinite(np.array(probabilities, dtype=np.float64)).all())
+def _parse(text: str) -> Answer:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"an answer reads {text[:60]!r}", rule="it is a JSON object", remedy="evaluate again")
+    return found

@@ -6,45 +6,80 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
 from voxloop.errors import InputError, IntegrityError
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers, answers_of, read_answers
-from voxloop.evaluation.intervals import Interval, speaker_interval, utterance_interval
+from voxloop.evaluation.intervals import (
+    Interval,
+    speaker_interval,
+    speaker_lead,
+    utterance_interval,
+    utterance_lead,
+)
 from voxloop.evaluation.judgement import Bootstrap, Reason
 from voxloop.evaluation.policy import Claim, GatePolicy
-from voxloop.evaluation.report import ANSWERS_NAME, EVALUATION_NAME, Evaluation, read_json_record
+from voxloop.evaluation.report import ANSWERS_NAME, EVALUATION_NAME, Evaluation, SetReport, read_json_record
+from voxloop.evaluation.samples import Sample, take_samples
 from voxloop.store.digests import digest_file
+from voxloop.tasks import Task, get_task
 from voxloop.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class Case:
-    """Everything a rule may look at."""
+class Part:
+    """The answers of both models to one evaluation set, and what its report says of it."""
 
-    evaluation: Evaluation
+    report: SetReport
     challenger: Answers
     champion: Answers
+    task: Task
+    encoding: Any
     policy: GatePolicy
-    task: str
-    bootstrap: Bootstrap | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the evaluation set."""
+        return self.report.name
 
     @cached_property
-    def challenger_uar(self) -> Interval:
-        """Interval of the challenger's UAR, in [0, 1], under the policy's claim."""
-        return _clip(self._interval(self.challenger, self.challenger.correct))
+    def challenger_samples(self) -> dict[str, Sample]:
+        """The challenger's sample of each measure."""
+        return take_samples(self.challenger, self.task.NAME, self.encoding)
 
     @cached_property
-    def champion_uar(self) -> Interval:
-        """Interval of the champion's UAR, in [0, 1], under the policy's claim."""
-        return _clip(self._interval(self.champion, self.champion.correct))
+    def champion_samples(self) -> dict[str, Sample]:
+        """The champion's sample of each measure."""
+        return take_samples(self.champion, self.task.NAME, self.encoding)
 
-    @cached_property
-    def difference(self) -> Interval:
-        """Interval of UAR challenger minus champion, paired by utterance; meant for answers that are found sound."""
-        return self._interval(self.challenger, self.challenger.correct - self.champion.correct)
+    def challenger_interval(self, measure: str) -> Interval:
+        """Return the interval of a measure of the challenger, under the policy's claim."""
+        return self._interval(self.challenger_samples[measure])
+
+    def champion_interval(self, measure: str) -> Interval:
+        """Return the interval of a measure of the champion, under the policy's claim."""
+        return self._interval(self.champion_samples[measure])
+
+    def lead(self, measure: str) -> Interval:
+        """Return the interval of the challenger's lead, paired by row: above 0 is better, whichever the measure."""
+        ours, theirs, level = self.challenger_samples[measure], self.champion_samples[measure], self.policy.level
+        if self.policy.claim is Claim.NEW_SPEAKERS:
+            return speaker_lead(ours.moments, theirs.moments, ours.measure, ours.speakers, level=level)
+        return utterance_lead(ours.moments, theirs.moments, ours.measure, level=level)
+
+    def cut(self, rows: Any) -> Part:
+        """Return the part of it whose rows, bool [n], are chosen."""
+        return Part(
+            self.report, self.challenger.take(rows), self.champion.take(rows), self.task, self.encoding, self.policy
+        )
+
+    def _interval(self, sample: Sample) -> Interval:
+        if self.policy.claim is Claim.NEW_SPEAKERS:
+            return speaker_interval(sample.moments, sample.measure, sample.speakers, level=self.policy.level)
+        return utterance_interval(sample.moments, sample.measure, level=self.policy.level)
 
     def reason(
         self,
@@ -55,29 +90,54 @@ class Case:
         measure: str,
         value: float | str | None,
         bound: float | str | None = None,
-        label: str | None = None,
+        cut: str = "all",
+        rows: Any = None,
     ) -> Reason:
-        """Return a reason that carries the counts of its slice: all test rows, or those of one label."""
-        rows = np.ones(len(self.challenger), dtype=np.bool_) if label is None else self.challenger.references == label
+        """Return a reason that carries the counts of its slice: all rows, or those of `rows`, bool [n]."""
+        chosen = np.ones(len(self.challenger), dtype=np.bool_) if rows is None else rows
         return Reason(
             rule=rule,
             measure=measure,
             value=value,
             bound=bound,
-            slice="all" if label is None else f"label={label}",
-            utterances=int(rows.sum()),
-            speakers=len(np.unique(self.challenger.speaker_ids[rows])),
+            evaluation_set=self.name,
+            slice=cut,
+            utterances=int(chosen.sum()),
+            speakers=len(np.unique(self.challenger.speaker_ids[chosen])),
             verdict=verdict,
             text=text,
         )
 
-    def _interval(self, answers: Answers, scores: npt.NDArray[np.float64]) -> Interval:
-        if self.policy.claim is Claim.NEW_SPEAKERS:
-            return speaker_interval(scores, answers.labels, answers.speakers, level=self.policy.level)
-        return utterance_interval(scores, answers.labels, level=self.policy.level)
+
+@dataclass(frozen=True)
+class Case:
+    """Everything a rule may look at.
+
+    Args:
+        evaluation: What was reported.
+        parts: The evidence, one an evaluation set, in the order of the report.
+        policy: What it is held against.
+        task: Family that is judged.
+        bootstrap: An approver's word for the first champion ever.
+        reason_set: The evaluation set that gave the reason for this retraining; None when none did.
+    """
+
+    evaluation: Evaluation
+    parts: tuple[Part, ...]
+    policy: GatePolicy
+    task: str
+    bootstrap: Bootstrap | None = None
+    reason_set: str | None = None
+
+    @property
+    def first(self) -> Part:
+        """The set a person is shown first."""
+        return self.parts[0]
 
 
-def read_case(folder: Path, policy: GatePolicy, task: str, bootstrap: Bootstrap | None) -> Case:
+def read_case(
+    folder: Path, policy: GatePolicy, task: str, bootstrap: Bootstrap | None, reason_set: str | None = None
+) -> Case:
     """Read an evaluation back.
 
     Raises:
@@ -93,18 +153,29 @@ def read_case(folder: Path, policy: GatePolicy, task: str, bootstrap: Bootstrap 
             rule=f"{EVALUATION_NAME} was made from {evaluation.answers_digest[:12]}",
             remedy="evaluate again",
         )
-    _refuse_other_models(table["model"].unique().to_pylist())
-    return Case(evaluation, answers_of(table, CHALLENGER), answers_of(table, CHAMPION), policy, task, bootstrap)
+    _refuse_others(table, "model", (CHALLENGER, CHAMPION))
+    _refuse_others(table, "evaluation_set", [one.name for one in evaluation.sets])
+    return Case(evaluation, _read_parts(evaluation, table, policy), policy, task, bootstrap, reason_set)
 
 
-def _clip(interval: Interval) -> Interval:
-    """Return an interval of a share with its ends in [0, 1]; NaN stays NaN."""
-    low, high = np.clip((interval.low, interval.high), 0.0, 1.0)
-    return interval._replace(low=float(low), high=float(high))
+def _read_parts(evaluation: Evaluation, table: pa.Table, policy: GatePolicy) -> tuple[Part, ...]:
+    family = get_task(evaluation.task)
+    encoding = family.Encoding.model_validate(evaluation.encoding)
+    return tuple(
+        Part(
+            report=one,
+            challenger=answers_of(table, one.name, CHALLENGER),
+            champion=answers_of(table, one.name, CHAMPION),
+            task=family,
+            encoding=encoding,
+            policy=policy,
+        )
+        for one in evaluation.sets
+    )
 
 
-def _refuse_other_models(names: Sequence[str]) -> None:
-    if odd := sorted(set(names) - {CHALLENGER, CHAMPION}):
+def _refuse_others(table: pa.Table, column: str, known: Sequence[str]) -> None:
+    if odd := sorted(set(table[column].unique().to_pylist()) - set(known)):
         raise InputError(
-            f"answers of {', '.join(odd)}", rule=f"models are {CHALLENGER} and {CHAMPION}", remedy="evaluate again"
+            f"answers of {', '.join(odd)}", rule=f"{column} is one of {', '.join(known)}", remedy="evaluate again"
         )

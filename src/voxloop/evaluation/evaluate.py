@@ -1,32 +1,53 @@
-"""The evaluation of a challenger: it and the champion, scored afresh on the same test rows."""
+"""The evaluation of a challenger: it and the champion, scored afresh on the same rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from voxloop.errors import InputError, IntegrityError
-from voxloop.evaluation.answers import CHALLENGER, CHAMPION, answers_of, read_answers, write_answers
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from voxloop.errors import IntegrityError
+from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers, answers_of, read_answers, write_answers
 from voxloop.evaluation.confusion import draw_confusion
-from voxloop.evaluation.measures import measure_answers
+from voxloop.evaluation.exported_model import ExportedModel
+from voxloop.evaluation.measures import count_answers, measure_answers
 from voxloop.evaluation.report import (
     ANSWERS_NAME,
     CONFUSION_NAME,
     Champion,
     ChampionRecord,
-    Counts,
     Evaluation,
     MeasuresOfBoth,
+    SetReport,
     read_json_record,
 )
-from voxloop.evaluation.scoring import ExportedModel, Floats, Row, ScoringConfig, score_rows
+from voxloop.evaluation.scoring import Rows, Scored, Scoring, ScoringConfig
 from voxloop.store.digests import digest_file, digest_tree
-from voxloop.tasks import emotion
+
+
+@dataclass(frozen=True)
+class EvaluationRows:
+    """One evaluation set to score on.
+
+    Args:
+        name: `test` for the test split of the dataset, else the name of a frozen set.
+        digest: Of every byte of it.
+        counted: Whether a look at its figures wears it.
+        rows: Its rows, read once.
+    """
+
+    name: str
+    digest: str
+    counted: bool
+    rows: Rows
 
 
 def evaluate_model(
     model: Path,
-    rows: Iterable[tuple[Row, Floats]],
+    sets: Sequence[EvaluationRows],
     champion: Path,
     out: Path,
     *,
@@ -34,107 +55,91 @@ def evaluate_model(
     dataset_digest: str,
     config: ScoringConfig,
 ) -> Evaluation:
-    """Score challenger and champion and write `answers.parquet`, `evaluation.json` and `confusion.png`.
+    """Score challenger and champion and write `answers.parquet`, `evaluation.json` and, of labels, `confusion.png`.
 
-    Without test rows everything is written all the same, with counts of 0: a gate can then say that it cannot tell.
-    A champion with other labels is named in the report but not scored.
+    Without rows everything is written all the same, with counts of 0: a gate can then say that it cannot tell. A
+    champion that answers something else is named in the report but not scored.
 
     Args:
         model: Folder of the challenger, written by `export`.
-        rows: The test rows and their waveforms, float32 [samples] in [-1, 1].
+        sets: What to score on.
         champion: Folder written by `fetch_champion`.
         out: Existing folder to fill.
         task: Task both models must be of.
-        dataset_digest: Digest of the dataset the rows are from.
+        dataset_digest: Digest of the dataset.
         config: Batching and threads.
 
     Raises:
         InputError: A folder is not what it should be, or a row does not suit the models.
         IntegrityError: The champion's bytes are not those the registry speaks of.
     """
-    challenger = _open_model(model, task, config)
+    challenger = ExportedModel(model, threads=config.threads, task=task)
     record = read_json_record(ChampionRecord, champion / "champion.json")
     rival = _open_champion(champion, record, task, config)
-    models = {CHALLENGER: challenger}
-    if rival is not None and set(rival.record.labels) == set(challenger.record.labels):
-        models[CHAMPION] = rival
-    labels = challenger.record.labels
-    labelled = _LabelledRows(rows)
-    write_answers(score_rows(models, labelled, labels=labels, decode=_likeliest, config=config), out / ANSWERS_NAME)
-    return _write_report(out, task, dataset_digest, challenger, rival, record, labelled.unlabelled)
-
-
-def _likeliest(probabilities: Floats, labels: Sequence[str]) -> list[str]:
-    encoding = emotion.EmotionEncoding(labels=tuple(labels), weights=(1.0,) * len(labels))
-    return [answer["emotion"] for answer in emotion.decode({"probabilities": probabilities}, encoding)]
-
-
-class _LabelledRows:
-    """The rows that carry an emotion; those that do not are counted."""
-
-    def __init__(self, rows: Iterable[tuple[Row, Floats]]) -> None:
-        self._rows = rows
-        self.unlabelled = 0
-
-    def __iter__(self) -> Iterator[tuple[Row, Floats]]:
-        for row, waveform in self._rows:
-            if row["emotion"] is None:
-                self.unlabelled += 1
-            else:
-                yield row, waveform
-
-
-def _write_report(
-    out: Path,
-    task: str,
-    dataset_digest: str,
-    challenger: ExportedModel,
-    rival: ExportedModel | None,
-    record: ChampionRecord,
-    unlabelled: int,
-) -> Evaluation:
-    table = read_answers(out / ANSWERS_NAME)
-    labels = challenger.record.labels
-    answers = {name: answers_of(table, name) for name in (CHALLENGER, CHAMPION)}
-    measures = {name: measure_answers(given, labels) for name, given in answers.items()}
-    given = answers[CHALLENGER]
+    problem = "" if rival is None else _why_incomparable(challenger, rival)
+    models = {CHALLENGER: challenger} | ({CHAMPION: rival} if rival is not None and not problem else {})
+    scoring = Scoring(models, config)
+    scored = {one.name: scoring.score(one.name, one.rows) for one in sets}
+    problem = problem or (_find_dispute(scored) if rival is not None else "")
+    write_answers(_join(scored, without_champion=bool(problem)), out / ANSWERS_NAME)
     evaluation = Evaluation(
         task=task,
         dataset_digest=dataset_digest,
         model_digest=challenger.digest,
         answers_digest=digest_file(out / ANSWERS_NAME),
-        champion=_describe_champion(rival, record),
+        champion=None if rival is None else _describe_champion(rival, record, problem),
         champion_ever=record.ever,
-        labels=labels,
-        counts=Counts(
-            utterances=len(given),
-            speakers=given.speaker_count(),
-            unlabelled=unlabelled,
-            per_label=given.per_label(labels),
-        ),
-        measures=MeasuresOfBoth(challenger=measures[CHALLENGER], champion=measures[CHAMPION]),
+        labels=challenger.record.labels,
+        encoding=challenger.encoding.model_dump(mode="json"),
+        sets=tuple(_report_set(one, scored[one.name].unlabelled, challenger, out) for one in sets),
     )
     evaluation.write(out)
-    shown = {name: (answers[name], measures[name]) for name in answers if name == CHALLENGER or measures[name]}
-    draw_confusion(shown, labels, out / CONFUSION_NAME)
     return evaluation
 
 
-def _describe_champion(rival: ExportedModel | None, record: ChampionRecord) -> Champion | None:
-    if rival is None:
-        return None
-    return Champion(version=record.version, model_digest=rival.digest, labels=rival.record.labels)
+def _report_set(one: EvaluationRows, unlabelled: int, challenger: ExportedModel, out: Path) -> SetReport:
+    table = read_answers(out / ANSWERS_NAME)
+    answers = {name: answers_of(table, one.name, name) for name in (CHALLENGER, CHAMPION)}
+    measured = {name: measure_answers(given, challenger.task, challenger.encoding) for name, given in answers.items()}
+    counts = count_answers(answers[CHALLENGER], unlabelled, challenger.encoding)
+    if counts.per_label:
+        draw_confusion(_shown(answers), challenger.record.labels, out / _picture_name(one.name))
+    measures = MeasuresOfBoth(challenger=measured[CHALLENGER], champion=measured[CHAMPION])
+    return SetReport(name=one.name, digest=one.digest, counted=one.counted, counts=counts, measures=measures)
 
 
-def _open_model(folder: Path, task: str, config: ScoringConfig) -> ExportedModel:
-    model = ExportedModel(folder, threads=config.threads)
-    if model.record.task != task:
-        raise InputError(
-            f"{folder.name} is a model of {model.record.task!r}",
-            rule=f"this evaluation is of {task!r}",
-            remedy="name a model of this task, or pass --task",
-        )
-    return model
+def _shown(answers: dict[str, Answers]) -> dict[str, Answers]:
+    return {name: given for name, given in answers.items() if name == CHALLENGER or len(given)}
+
+
+def _picture_name(evaluation_set: str) -> str:
+    return CONFUSION_NAME if evaluation_set == "test" else f"{evaluation_set}-{CONFUSION_NAME}"
+
+
+def _join(scored: dict[str, Scored], *, without_champion: bool) -> pa.Table:
+    table = pa.concat_tables([one.table for one in scored.values()])
+    return table.filter(pc.equal(table["model"], CHALLENGER)) if without_champion else table
+
+
+def _why_incomparable(challenger: ExportedModel, champion: ExportedModel) -> str:
+    if challenger.task.ANSWERS_ARE_LABELS and set(challenger.record.labels) != set(champion.record.labels):
+        ours, theirs = ", ".join(challenger.record.labels), ", ".join(champion.record.labels)
+        return f"the champion answers {theirs}; the challenger {ours}"
+    return ""
+
+
+def _find_dispute(scored: dict[str, Scored]) -> str:
+    first = next((one.disputed for one in scored.values() if one.disputed is not None), None)
+    return "" if first is None else f"the champion means something else by a right answer, first for {first}"
+
+
+def _describe_champion(rival: ExportedModel, record: ChampionRecord, incomparable: str) -> Champion:
+    return Champion(
+        version=record.version,
+        model_digest=rival.digest,
+        labels=rival.record.labels,
+        incomparable=incomparable,
+    )
 
 
 def _open_champion(folder: Path, record: ChampionRecord, task: str, config: ScoringConfig) -> ExportedModel | None:
@@ -152,4 +157,4 @@ def _open_champion(folder: Path, record: ChampionRecord, task: str, config: Scor
             rule=f"the registry speaks of {record.model_digest[:12]}",
             remedy="run fetch-champion again",
         )
-    return _open_model(folder / "model", task, config)
+    return ExportedModel(folder / "model", threads=config.threads, task=task)

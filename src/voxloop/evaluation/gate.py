@@ -29,12 +29,17 @@ from voxloop.verdict import Verdict
 Rule = Callable[[Case], list[Reason]]
 
 SOUND = frozenset({"task", "rows", "finite", "report"})
-NEEDED = SOUND | {"utterances", "speakers", "labels", "floor"}
-DECIDING = frozenset({"comparison", "bootstrap"})
+NEEDED = SOUND | {"utterances", "speakers", "labels", "limit", "slices"}
 
 
 def judge_evaluation(
-    folder: Path, policy: GatePolicy, *, policy_name: str, task: str, bootstrap: Bootstrap | None = None
+    folder: Path,
+    policy: GatePolicy,
+    *,
+    policy_name: str,
+    task: str,
+    bootstrap: Bootstrap | None = None,
+    reason_set: str | None = None,
 ) -> Judgement:
     """Judge an evaluation folder.
 
@@ -44,6 +49,7 @@ def judge_evaluation(
         policy_name: Name the verdict gives the policy.
         task: Task the evaluation must be of.
         bootstrap: An approver's word for the first champion ever.
+        reason_set: The evaluation set that gave the reason for this retraining, if one did.
 
     Returns:
         The verdict and its reasons; nothing that is wrong with the evaluation raises.
@@ -51,14 +57,14 @@ def judge_evaluation(
     case: Case | None = None
     deciding, intervals = None, Intervals()
     try:
-        case = read_case(folder, policy, task, bootstrap)
+        case = read_case(folder, policy, task, bootstrap, reason_set)
         reasons = judge(case)
         if is_sound(reasons):
             deciding, intervals = deciding_interval(case), show_intervals(case)
     except Exception as crash:  # noqa: BLE001 - whatever goes wrong in judging, the answer is that it cannot tell
         reasons = [_crashed("evidence", crash)]
     return Judgement(
-        verdict=combine(reasons),
+        verdict=combine(reasons, [part.name for part in case.parts] if case else ()),
         reasons=tuple(reasons),
         policy=PolicyRecord(name=policy_name, digest=policy.digest()),
         task=task,
@@ -66,8 +72,9 @@ def judge_evaluation(
         model_digest=case.evaluation.model_digest if case else None,
         champion=case.evaluation.champion if case else None,
         bootstrap=bootstrap,
+        reason_set=reason_set,
         claim=policy.claim,
-        claim_text=describe_claim(policy.claim, case.challenger.speaker_count() if case else 0),
+        claim_text=describe_claim(policy.claim, case.first.challenger.speaker_count() if case else 0),
         interval=deciding,
         intervals=intervals,
     )
@@ -81,12 +88,17 @@ def judge(case: Case) -> list[Reason]:
     return reasons
 
 
-def combine(reasons: Sequence[Reason]) -> Verdict:
-    """Return the verdict of all reasons: `PASS` only when every rule has spoken and none objects."""
+def combine(reasons: Sequence[Reason], sets: Sequence[str]) -> Verdict:
+    """Return the verdict of all reasons: `PASS` only when every rule has spoken of every set and none objects."""
     verdict = Verdict.combine(reason.verdict for reason in reasons)
-    spoken = {reason.rule for reason in reasons}
-    complete = spoken >= NEEDED and bool(spoken & DECIDING)
+    appointed = any(reason.rule == "bootstrap" for reason in reasons)
+    complete = bool(sets) and all(_is_complete(reasons, one, appointed=appointed) for one in sets)
     return Verdict.CANNOT_TELL if verdict is Verdict.PASS and not complete else verdict
+
+
+def _is_complete(reasons: Sequence[Reason], evaluation_set: str, *, appointed: bool) -> bool:
+    spoken = {reason.rule for reason in reasons if reason.evaluation_set == evaluation_set}
+    return spoken >= NEEDED and (appointed or "comparison" in spoken)
 
 
 def describe_claim(claim: Claim, speakers: int) -> str:
@@ -105,23 +117,25 @@ def write_judgement(judgement: Judgement, folder: Path) -> None:
 
 
 def is_sound(reasons: Sequence[Reason]) -> bool:
-    """Return whether every rule about the evidence itself has passed."""
-    passed = {reason.rule for reason in reasons if reason.verdict is Verdict.PASS}
-    return passed >= SOUND
+    """Return whether every rule about the evidence itself has spoken and passed."""
+    about = [reason for reason in reasons if reason.rule in SOUND]
+    return {reason.rule for reason in about} >= SOUND and all(reason.verdict is Verdict.PASS for reason in about)
 
 
 def deciding_interval(case: Case) -> IntervalRecord | None:
-    """Return the interval a verdict hangs on: the challenger's UAR for a bootstrap, else its lead; None without."""
+    """Return the interval a verdict hangs on first: of the lead, of the measure for a bootstrap; None without."""
+    name, part = case.policy.primary, case.first
     if case.bootstrap is not None:
-        return IntervalRecord.of("uar", case.challenger_uar)
-    return IntervalRecord.of("uar difference", case.difference) if len(case.champion) else None
+        return IntervalRecord.of(name, part.challenger_interval(name))
+    return IntervalRecord.of(f"{name} lead", part.lead(name)) if len(part.champion) else None
 
 
 def show_intervals(case: Case) -> Intervals:
-    """Return the interval of each model's UAR, None for a model that answered nothing."""
+    """Return the interval of the first measure of each model on the first set, None for one that answered nothing."""
+    name, part = case.policy.primary, case.first
     return Intervals(
-        challenger=IntervalRecord.of("uar", case.challenger_uar) if len(case.challenger) else None,
-        champion=IntervalRecord.of("uar", case.champion_uar) if len(case.champion) else None,
+        challenger=IntervalRecord.of(name, part.challenger_interval(name)) if len(part.challenger) else None,
+        champion=IntervalRecord.of(name, part.champion_interval(name)) if len(part.champion) else None,
     )
 
 

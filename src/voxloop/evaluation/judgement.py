@@ -20,8 +20,9 @@ class Reason(StrictModel):
         measure: What was measured.
         value: What it came to; None where it could not be measured.
         bound: What it was held against; None where the rule holds no number.
-        slice: Of which part of the test set: `all`, or `label=anger`.
-        utterances: Test utterances in that slice.
+        evaluation_set: On which set; empty for what is of none.
+        slice: Of which part of it: `all`, or `label=anger`.
+        utterances: Utterances in that slice.
         speakers: Speakers who said them.
         verdict: What follows.
         text: The same as one sentence.
@@ -31,11 +32,18 @@ class Reason(StrictModel):
     measure: str
     value: float | int | str | None
     bound: float | int | str | None
+    evaluation_set: str = ""
     slice: str = "all"
     utterances: int = 0
     speakers: int = 0
     verdict: Verdict
     text: str
+
+    @property
+    def place(self) -> str:
+        """The rule, and where it was asked if that is not the test split as a whole."""
+        where = [part for part in (self.evaluation_set, self.slice) if part not in ("", "test", "all")]
+        return f"{self.rule} ({', '.join(where)})" if where else self.rule
 
 
 class Bootstrap(StrictModel):
@@ -69,7 +77,7 @@ class IntervalRecord(StrictModel):
 
 
 class Intervals(StrictModel):
-    """UAR of each model, for the table a person reads."""
+    """The policy's first measure of each model on the first set, for the table a person reads."""
 
     challenger: IntervalRecord | None = None
     champion: IntervalRecord | None = None
@@ -78,11 +86,11 @@ class Intervals(StrictModel):
 class Judgement(StrictModel):
     """The content of `verdict.json`. It holds no time: the same evidence gives the same bytes.
 
-    `interval` is the one the verdict hangs on: of the difference to the champion, or of the challenger's UAR where
-    a bootstrap stands in for the champion.
+    `interval` is of the challenger's lead over the champion in the policy's first measure, or of the measure itself
+    where a bootstrap stands in for the champion.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     verdict: Verdict
     reasons: tuple[Reason, ...]
     policy: PolicyRecord
@@ -91,6 +99,7 @@ class Judgement(StrictModel):
     model_digest: str | None
     champion: Champion | None
     bootstrap: Bootstrap | None
+    reason_set: str | None
     claim: Claim
     claim_text: str
     interval: IntervalRecord | None
@@ -98,5 +107,5 @@ class Judgement(StrictModel):
 
     def lines(self) -> list[str]:
         """Return the verdict and its reasons as lines for a person."""
-        said = [f"  {reason.verdict:<11} {reason.rule}: {reason.text}" for reason in self.reasons]
+        said = [f"  {reason.verdict:<11} {reason.place}: {reason.text}" for reason in self.reasons]
         return [f"verdict {self.verdict} under policy {self.policy.name}: {self.claim_text}", *said]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
@@ -19,13 +20,13 @@ class Claim(StrEnum):
 
 
 class Comparison(StrictModel):
-    """How the challenger must stand against the champion, in UAR.
+    """How the challenger must stand against the champion, in the unit of the measure.
 
     `superiority`: better by more than `margin`. `non_inferiority`: not worse by as much as `margin`.
     """
 
     kind: Literal["superiority", "non_inferiority"]
-    margin: float = Field(ge=0, lt=1)
+    margin: float = Field(ge=0)
 
     @model_validator(mode="after")
     def _leave_room(self) -> Comparison:
@@ -35,8 +36,73 @@ class Comparison(StrictModel):
 
     @property
     def bound(self) -> float:
-        """What the difference challenger minus champion must lie above."""
+        """What the challenger's lead over the champion must lie above."""
         return self.margin if self.kind == "superiority" else -self.margin
+
+
+class SetRule(StrictModel):
+    """What is different on one evaluation set; what is left out is as everywhere."""
+
+    limit: float | None = None
+    comparison: Comparison | None = None
+
+
+class MeasureRule(StrictModel):
+    """What is asked of one measure.
+
+    Args:
+        limit: What the challenger's value must lie on the good side of, its whole interval: above it for UAR or CCC,
+            below it for WER. Champion or not.
+        comparison: How the challenger must stand against the champion on every evaluation set.
+        on_reason: The same on the set that gave the reason for this retraining, if one is named.
+        sets: What is different on a set, by its name.
+    """
+
+    limit: float | None = None
+    comparison: Comparison | None = None
+    on_reason: Comparison | None = Comparison(kind="superiority", margin=0.0)
+    sets: Mapping[str, SetRule] = {}
+
+    @model_validator(mode="after")
+    def _ask_for_something(self) -> MeasureRule:
+        if self.limit is None and self.comparison is None:
+            raise ValueError("a measure has a limit, a comparison or both")
+        return self
+
+    def limit_on(self, evaluation_set: str) -> float | None:
+        """Return the limit on a set."""
+        special = self.sets.get(evaluation_set)
+        return self.limit if special is None or special.limit is None else special.limit
+
+    def comparison_on(self, evaluation_set: str, reason_set: str | None) -> Comparison | None:
+        """Return the comparison on a set; that of the set which gave the reason comes first."""
+        if self.comparison is None:
+            return None
+        if evaluation_set == reason_set and self.on_reason is not None:
+            return self.on_reason
+        special = self.sets.get(evaluation_set)
+        return self.comparison if special is None or special.comparison is None else special.comparison
+
+
+SliceColumn = Literal["gender", "age_band", "language", "source", "duration"]
+
+
+class SliceRule(StrictModel):
+    """How the challenger must stand against the champion in each part of an evaluation set.
+
+    Args:
+        by: What the set is cut by. Every value of it is a slice, not known is one too.
+        measure: What is compared.
+        margin: In each slice the challenger must not be worse by as much as this.
+        minimum_speakers: A slice of fewer cannot tell.
+        minimum_utterances: A slice of fewer cannot tell.
+    """
+
+    by: tuple[SliceColumn, ...] = Field(min_length=1)
+    measure: str
+    margin: float = Field(gt=0)
+    minimum_speakers: int = Field(default=4, ge=2)
+    minimum_utterances: int = Field(default=48, ge=2)
 
 
 class GatePolicy(StrictModel):
@@ -45,11 +111,11 @@ class GatePolicy(StrictModel):
     Args:
         version: Counts the changes of this policy; a verdict records the digest of the whole.
         claim: Of whom the verdict speaks.
-        minimum_speakers: Fewer test speakers than this: `CANNOT_TELL`.
-        minimum_utterances: Fewer test utterances than this: `CANNOT_TELL`.
-        minimum_per_label: Fewer test utterances of some label than this: `CANNOT_TELL`.
-        floor_uar: What the challenger's UAR must lie above, champion or not; whole interval, not the estimate alone.
-        comparison: How the challenger must stand against the champion.
+        minimum_speakers: Fewer speakers in an evaluation set than this: `CANNOT_TELL`.
+        minimum_utterances: Fewer utterances than this: `CANNOT_TELL`.
+        minimum_per_label: Fewer utterances of some label than this: `CANNOT_TELL`; for families that answer labels.
+        measures: What is asked of each measure, by its name; the first is the one a person is shown.
+        slices: What is asked of parts of a set; None asks nothing.
         level: Confidence of the two-sided intervals; a bound is thus tested one-sided at half of the rest.
     """
 
@@ -57,9 +123,9 @@ class GatePolicy(StrictModel):
     claim: Claim
     minimum_speakers: int = Field(default=8, ge=1)
     minimum_utterances: int = Field(ge=1)
-    minimum_per_label: int = Field(ge=1)
-    floor_uar: float = Field(ge=0, lt=1)
-    comparison: Comparison
+    minimum_per_label: int = Field(default=1, ge=1)
+    measures: Mapping[str, MeasureRule] = Field(min_length=1)
+    slices: SliceRule | None = None
     level: float = Field(default=0.95, gt=0.5, lt=1)
 
     @model_validator(mode="after")
@@ -67,6 +133,23 @@ class GatePolicy(StrictModel):
         if self.claim is Claim.NEW_SPEAKERS and self.minimum_speakers < 2:
             raise ValueError("a claim about new speakers needs minimum_speakers of 2 or more")
         return self
+
+    @model_validator(mode="after")
+    def _hold_the_challenger_against_something(self) -> GatePolicy:
+        rules = self.measures.values()
+        if all(rule.limit is None for rule in rules) or all(rule.comparison is None for rule in rules):
+            raise ValueError("a policy has a measure with a limit and a measure with a comparison")
+        return self
+
+    @property
+    def primary(self) -> str:
+        """The measure a person is shown first."""
+        return next(iter(self.measures))
+
+    @property
+    def alpha(self) -> float:
+        """The one-sided chance of error of each bound."""
+        return (1 - self.level) / 2
 
     def digest(self) -> str:
         """Return the SHA-256 of every number in force, defaults included."""

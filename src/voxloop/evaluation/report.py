@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from voxloop.config import StrictModel
 from voxloop.errors import InputError
@@ -15,6 +15,9 @@ from voxloop.store.atomic import write_file
 EVALUATION_NAME = "evaluation.json"
 ANSWERS_NAME = "answers.parquet"
 CONFUSION_NAME = "confusion.png"
+TEST_SPLIT = "test"
+"""Name of the set that is the test split of the dataset itself."""
+SHOWN_MEASURES = 4
 
 
 class ModelRecord(BaseModel):
@@ -25,6 +28,7 @@ class ModelRecord(BaseModel):
     task: str
     labels: tuple[str, ...]
     sample_rate: int
+    encoding: dict[str, Any]
 
 
 class ChampionRecord(StrictModel):
@@ -36,15 +40,23 @@ class ChampionRecord(StrictModel):
 
 
 class Champion(StrictModel):
-    """The champion an evaluation met."""
+    """The champion an evaluation met; `incomparable` says why it was not scored, empty where it was."""
 
     version: int | None
     model_digest: str
     labels: tuple[str, ...]
+    incomparable: str = ""
 
 
 class Counts(StrictModel):
-    """How much evidence there is. `unlabelled` test rows carry no emotion and were not scored."""
+    """How much evidence there is.
+
+    Args:
+        utterances: Test utterances that were scored.
+        speakers: Speakers who said them.
+        unlabelled: Test rows that say nothing of what is asked; they were not scored.
+        per_label: Utterances of each label, for families whose references are labels.
+    """
 
     utterances: int
     speakers: int
@@ -52,12 +64,8 @@ class Counts(StrictModel):
     per_label: dict[str, int]
 
 
-class Measures(StrictModel):
-    """Shares of 1: unweighted average recall, weighted accuracy, macro-averaged F1."""
-
-    uar: float
-    wa: float
-    macro_f1: float
+Measures = dict[str, float | None]
+"""What the family measures, by name; None for what cannot be."""
 
 
 class MeasuresOfBoth(StrictModel):
@@ -67,10 +75,26 @@ class MeasuresOfBoth(StrictModel):
     champion: Measures | None
 
 
+class SetReport(StrictModel):
+    """What was found on one evaluation set.
+
+    Args:
+        name: `test` for the test split of the dataset, else the name of a frozen set.
+        digest: Of the dataset, or of the set's record: of every byte of it.
+        counted: Whether a look at these figures is one that wears the set.
+    """
+
+    name: str
+    digest: str
+    counted: bool
+    counts: Counts
+    measures: MeasuresOfBoth
+
+
 class Evaluation(StrictModel):
     """The content of `evaluation.json`."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     task: str
     dataset_digest: str
     model_digest: str
@@ -78,8 +102,30 @@ class Evaluation(StrictModel):
     champion: Champion | None
     champion_ever: bool
     labels: tuple[str, ...]
-    counts: Counts
-    measures: MeasuresOfBoth
+    encoding: dict[str, Any]
+    """The challenger's: what its answers mean, and what a right one is."""
+    sets: tuple[SetReport, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _sets_have_names_of_their_own(self) -> Self:
+        if len({one.name for one in self.sets}) < len(self.sets):
+            raise ValueError("two evaluation sets have one name")
+        return self
+
+    def find_set(self, name: str) -> SetReport:
+        """Return the report of a set.
+
+        Raises:
+            InputError: It was not evaluated.
+        """
+        for one in self.sets:
+            if one.name == name:
+                return one
+        raise InputError(
+            f"there is no evaluation set {name!r}",
+            rule=f"evaluated were {', '.join(one.name for one in self.sets)}",
+            remedy="name one of these, or evaluate on it",
+        )
 
     def write(self, folder: Path) -> None:
         """Write `evaluation.json` into `folder`."""
@@ -87,18 +133,25 @@ class Evaluation(StrictModel):
         write_file(folder / EVALUATION_NAME, text + "\n")
 
     def lines(self) -> list[str]:
-        """Return what was found, a line a model."""
-        rows = f"{self.counts.utterances} test utterances of {self.counts.speakers} speakers"
-        challenger = f"challenger: {_show(self.measures.challenger)} on {rows}"
+        """Return what was found, a line a model and set."""
+        return [line for one in self.sets for line in self._lines_of(one)]
+
+    def _lines_of(self, one: SetReport) -> list[str]:
+        rows = f"{one.counts.utterances} utterances of {one.counts.speakers} speakers, {one.name}"
+        challenger = f"challenger: {_show(one.measures.challenger)} on {rows}"
         if self.champion is None:
             return [challenger, "champion: there is none"]
-        return [challenger, f"champion {self.champion.version}: {_show(self.measures.champion)} on the same"]
+        found = self.champion.incomparable or f"{_show(one.measures.champion)} on the same"
+        return [challenger, f"champion {self.champion.version}: {found}"]
 
 
 def _show(measures: Measures | None) -> str:
-    if measures is None:
+    known = {name: value for name, value in (measures or {}).items() if value is not None}
+    if not known:
         return "nothing measured"
-    return f"UAR {measures.uar:.3f}, WA {measures.wa:.3f}, macro F1 {measures.macro_f1:.3f}"
+    # Those by trait stand behind their mean and would fill the screen.
+    shown = list(known.items())[:SHOWN_MEASURES]
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in shown)
 
 
 Record = TypeVar("Record", bound=BaseModel)

@@ -4,52 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 
-from voxloop.evaluation.case import Case
-from voxloop.evaluation.intervals import Interval
+from voxloop.evaluation.case import Case, Part
 from voxloop.evaluation.judgement import Reason
-from voxloop.evaluation.policy import Claim
+from voxloop.evaluation.measures import label_of
+from voxloop.evaluation.policy import Claim, Comparison
+from voxloop.evaluation.slice_rules import check_slices
+from voxloop.evaluation.thresholds import decide, decide_limit, show_interval
 from voxloop.verdict import Verdict
 
 
-def decide(interval: Interval, bound: float) -> Verdict:
-    """Return `PASS` when the whole interval lies above `bound`, `FAIL` when none of it does, else `CANNOT_TELL`.
-
-    Ends that are not numbers cannot tell.
-    """
-    if interval.low > bound:
-        return Verdict.PASS
-    return Verdict.FAIL if interval.high <= bound else Verdict.CANNOT_TELL
-
-
 def check_utterances(case: Case) -> list[Reason]:
-    """There are enough test utterances."""
-    return [_enough(case, "utterances", len(case.challenger), case.policy.minimum_utterances)]
+    """Every evaluation set has enough utterances."""
+    least = case.policy.minimum_utterances
+    return [_enough(part, "utterances", len(part.challenger), least) for part in case.parts]
 
 
 def check_speakers(case: Case) -> list[Reason]:
-    """There are enough test speakers for the claim."""
-    return [_enough(case, "speakers", case.challenger.speaker_count(), case.policy.minimum_speakers)]
+    """Every evaluation set has enough speakers for the claim."""
+    least = case.policy.minimum_speakers
+    return [_enough(part, "speakers", part.challenger.speaker_count(), least) for part in case.parts]
 
 
 def check_labels(case: Case) -> list[Reason]:
     """Every label has enough utterances and, for a claim about new speakers, two speakers at least."""
-    least, per_label = case.policy.minimum_per_label, case.challenger.per_label(case.evaluation.labels)
-    thin = [label for label, count in per_label.items() if count < least or _lone_speaker(case, label)]
-    if not thin and per_label:
-        label = min(per_label, key=lambda name: per_label[name])
-        return [_label_reason(case, label, Verdict.PASS)]
-    return [_label_reason(case, label, Verdict.CANNOT_TELL) for label in thin]
+    return [reason for part in case.parts for reason in _check_labels(case, part)]
 
 
-def check_floor(case: Case) -> list[Reason]:
-    """The challenger's UAR lies above the floor, its whole interval."""
-    interval, floor = case.challenger_uar, case.policy.floor_uar
-    text = f"UAR of the challenger {show_interval(interval)}, floor {floor:.3f}"
-    return [
-        case.reason(
-            "floor", decide(interval, floor), text, measure="uar", value=_number(interval.estimate), bound=floor
-        )
-    ]
+def check_limit(case: Case) -> list[Reason]:
+    """The challenger's measures lie on the good side of their limits, their whole intervals."""
+    return [reason for part in case.parts for reason in _check_limits(case, part)]
 
 
 def check_champion(case: Case) -> list[Reason]:
@@ -57,49 +40,57 @@ def check_champion(case: Case) -> list[Reason]:
     if case.bootstrap is not None:
         return [_check_bootstrap(case)]
     if problem := _why_no_comparison(case):
-        bound = case.policy.comparison.bound
-        return [
-            case.reason("comparison", Verdict.CANNOT_TELL, problem, measure="uar difference", value=None, bound=bound)
-        ]
+        return [_no_comparison(part, case, problem) for part in case.parts]
     champion = case.evaluation.champion
     if champion is not None and champion.model_digest == case.evaluation.model_digest:
-        return [_check_identity(case)]
-    return [_check_difference(case)]
+        return [_check_identity(part, case) for part in case.parts]
+    return [reason for part in case.parts for reason in _check_leads(case, part)]
 
 
-MODEL_RULES = (check_utterances, check_speakers, check_labels, check_floor, check_champion)
+MODEL_RULES = (check_utterances, check_speakers, check_labels, check_limit, check_champion, check_slices)
 
 
-def show_interval(interval: Interval) -> str:
-    """Return `0.812 (95 % interval 0.742 to 0.881, jackknife-t over speakers)`, or what of it can be measured."""
-    if not np.isfinite(interval.estimate):
-        return "cannot be measured"
-    if not np.isfinite(interval.low):
-        return f"{interval.estimate:.3f} (too few for an interval, {interval.method})"
-    level = f"{interval.level:.0%}".replace("%", " %")
-    return f"{interval.estimate:.3f} ({level} interval {interval.low:.3f} to {interval.high:.3f}, {interval.method})"
-
-
-def _enough(case: Case, what: str, count: int, least: int) -> Reason:
+def _enough(part: Part, what: str, count: int, least: int) -> Reason:
     verdict = Verdict.PASS if count >= least else Verdict.CANNOT_TELL
-    return case.reason(
+    return part.reason(
         what, verdict, f"{count} test {what}, the policy asks for {least}", measure=what, value=count, bound=least
     )
 
 
-def _lone_speaker(case: Case, label: str) -> bool:
-    speakers = case.challenger.speaker_ids[case.challenger.references == label]
-    return case.policy.claim is Claim.NEW_SPEAKERS and len(np.unique(speakers)) < 2
+def _check_labels(case: Case, part: Part) -> list[Reason]:
+    labels = part.encoding.labels if part.task.NAME == "emotion" else ()
+    said = np.array([label_of(one) for one in part.challenger.references], dtype=np.str_)
+    least, of_speakers = case.policy.minimum_per_label, 2 if case.policy.claim is Claim.NEW_SPEAKERS else 1
+    found = []
+    for label in labels:
+        rows = said == label
+        count, speakers = int(rows.sum()), len(np.unique(part.challenger.speaker_ids[rows]))
+        enough = count >= least and speakers >= of_speakers
+        text = f"{label} is said {count} times by {speakers} speakers, the policy asks for {least} times"
+        text += " and 2 speakers" if of_speakers == 2 else ""
+        verdict = Verdict.PASS if enough else Verdict.CANNOT_TELL
+        cut = f"label={label}"
+        found.append(
+            part.reason("labels", verdict, text, measure="utterances", value=count, bound=least, cut=cut, rows=rows)
+        )
+    thin = [reason for reason in found if reason.verdict is not Verdict.PASS]
+    if thin or not found:
+        return thin or [part.reason("labels", Verdict.PASS, "the family answers no labels", measure="labels", value=0)]
+    return [min(found, key=lambda reason: reason.utterances)]
 
 
-def _label_reason(case: Case, label: str, verdict: Verdict) -> Reason:
-    least = case.policy.minimum_per_label
-    rows = case.challenger.references == label
-    count, speakers = int(rows.sum()), len(np.unique(case.challenger.speaker_ids[rows]))
-    text = f"{label} is said {count} times by {speakers} speakers, the policy asks for {least} times"
-    if case.policy.claim is Claim.NEW_SPEAKERS:
-        text += " and 2 speakers"
-    return case.reason("labels", verdict, text, measure="utterances", value=count, bound=least, label=label)
+def _check_limits(case: Case, part: Part) -> list[Reason]:
+    found = []
+    for name, rule in case.policy.measures.items():
+        if (limit := rule.limit_on(part.name)) is not None:
+            interval, larger = part.challenger_interval(name), part.challenger_samples[name].measure.larger_is_better
+            side = "above" if larger else "below"
+            text = f"{name} of the challenger {show_interval(interval)}, asked for is {side} {limit:.3f}"
+            verdict = decide_limit(interval, limit, larger_is_better=larger)
+            found.append(
+                part.reason("limit", verdict, text, measure=name, value=_number(interval.estimate), bound=limit)
+            )
+    return found
 
 
 def _check_bootstrap(case: Case) -> Reason:
@@ -110,7 +101,9 @@ def _check_bootstrap(case: Case) -> Reason:
         refusal = "a champion has been in force before; only the first can be appointed"
     verdict = Verdict.CANNOT_TELL if refusal else Verdict.PASS
     text = f"bootstrap refused: {refusal}" if refusal else f"the first champion ever, because {_because(case)}"
-    return case.reason("bootstrap", verdict, text, measure="champions ever", value=int(case.evaluation.champion_ever))
+    return case.first.reason(
+        "bootstrap", verdict, text, measure="champions ever", value=int(case.evaluation.champion_ever)
+    )
 
 
 def _because(case: Case) -> str:
@@ -125,28 +118,48 @@ def _why_no_comparison(case: Case) -> str:
         return f"there is no champion to compare with; {remedy}"
     if not ever:
         return "a champion is named, yet none is said to have ever been in force"
-    if set(champion.labels) != set(case.evaluation.labels):
-        ours, theirs = ", ".join(case.evaluation.labels), ", ".join(champion.labels)
-        return f"the champion answers {theirs}; the challenger {ours}"
-    return "" if len(case.champion) else "the champion was not scored on these rows"
+    if champion.incomparable:
+        return champion.incomparable
+    if case.reason_set is not None and all(part.name != case.reason_set for part in case.parts):
+        return f"the set that gave the reason, {case.reason_set}, was not evaluated"
+    return "" if all(len(part.champion) for part in case.parts) else "the champion was not scored on these rows"
 
 
-def _check_identity(case: Case) -> Reason:
-    kind, bound = case.policy.comparison.kind, case.policy.comparison.bound
-    verdict = Verdict.FAIL if kind == "superiority" else Verdict.CANNOT_TELL
+def _no_comparison(part: Part, case: Case, problem: str) -> Reason:
+    measure = f"{case.policy.primary} lead"
+    return part.reason("comparison", Verdict.CANNOT_TELL, problem, measure=measure, value=None)
+
+
+def _check_identity(part: Part, case: Case) -> Reason:
+    name = case.policy.primary
+    asked = case.policy.measures[name].comparison_on(part.name, case.reason_set)
+    verdict = Verdict.FAIL if asked is not None and asked.kind == "superiority" else Verdict.CANNOT_TELL
     text = "the challenger is the champion itself, byte for byte"
-    return case.reason("comparison", verdict, text, measure="uar difference", value=0.0, bound=bound)
+    return part.reason("comparison", verdict, text, measure=f"{name} lead", value=0.0)
 
 
-def _check_difference(case: Case) -> Reason:
-    interval, comparison = case.difference, case.policy.comparison
-    kind = comparison.kind.replace("_", "-")
-    text = f"UAR challenger minus champion {show_interval(interval)}, {kind} asks for more than {comparison.bound:+.3f}"
-    return case.reason(
+def _check_leads(case: Case, part: Part) -> list[Reason]:
+    asked = {
+        name: comparison
+        for name, rule in case.policy.measures.items()
+        if (comparison := rule.comparison_on(part.name, case.reason_set)) is not None
+    }
+    return [_check_lead(part, name, comparison) for name, comparison in asked.items()]
+
+
+def _check_lead(part: Part, name: str, comparison: Comparison) -> Reason:
+    interval, kind = part.lead(name), comparison.kind.replace("_", "-")
+    text = f"{name} lead over the champion {show_interval(interval)}, {kind} asks for more than {comparison.bound:+.3f}"
+    verdict = decide(interval, comparison.bound)
+    if interval.is_degenerate and verdict is Verdict.PASS:
+        # Nothing varies between speakers: as a rule because both models answer every row alike, and then the
+        # challenger is the champion under another digest. How sure the lead is, the sample does not say.
+        verdict, text = Verdict.CANNOT_TELL, f"{text}; it is the same for every speaker, so nothing says how sure it is"
+    return part.reason(
         "comparison",
-        decide(interval, comparison.bound),
+        verdict,
         text,
-        measure="uar difference",
+        measure=f"{name} lead",
         value=_number(interval.estimate),
         bound=comparison.bound,
     )

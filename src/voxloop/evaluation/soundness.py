@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers
-from voxloop.evaluation.case import Case
+from voxloop.evaluation.case import Case, Part
 from voxloop.evaluation.judgement import Reason
-from voxloop.evaluation.measures import measure_answers
-from voxloop.evaluation.report import Counts, Measures
+from voxloop.evaluation.measures import count_answers, label_of, measure_answers
+from voxloop.evaluation.report import Measures
 from voxloop.verdict import Verdict
 
 TOLERANCE = 1e-9
@@ -19,51 +19,59 @@ def check_task(case: Case) -> list[Reason]:
     """The evaluation is of the task that is judged."""
     found, wanted = case.evaluation.task, case.task
     text = f"the evaluation is of {found}, the gate judges {wanted}"
-    return [case.reason("task", _verdict(found == wanted), text, measure="task", value=found, bound=wanted)]
+    holds = _verdict(found == wanted)
+    return [part.reason("task", holds, text, measure="task", value=found, bound=wanted) for part in case.parts]
 
 
 def check_rows(case: Case) -> list[Reason]:
     """Each model answered each utterance once, and both answered the same utterances."""
-    problem = (
-        _repeated(case.challenger, CHALLENGER)
-        or _repeated(case.champion, CHAMPION)
-        or _unpaired(case.challenger, case.champion)
-        or _unknown_labels(case)
-    )
-    text = problem or f"{len(case.challenger)} utterances answered, each once by each model"
-    return [case.reason("rows", _verdict(not problem), text, measure="answers", value=len(case.challenger))]
+    return [_check_rows(part) for part in case.parts]
 
 
 def check_finite(case: Case) -> list[Reason]:
     """Every answer is made of numbers."""
-    bad = {CHALLENGER: int(np.sum(~case.challenger.finite)), CHAMPION: int(np.sum(~case.champion.finite))}
-    named = ", ".join(f"{count} of the {name}" for name, count in bad.items() if count)
-    text = f"answers that are not finite: {named or 'none'}"
-    return [case.reason("finite", _verdict(not named), text, measure="not finite", value=sum(bad.values()), bound=0)]
+    return [_check_finite(part) for part in case.parts]
 
 
 def check_report(case: Case) -> list[Reason]:
     """The reported counts and measures are those of the answers."""
-    evaluation, labels = case.evaluation, case.evaluation.labels
-    counts = Counts(
-        utterances=len(case.challenger),
-        speakers=case.challenger.speaker_count(),
-        unlabelled=evaluation.counts.unlabelled,
-        per_label=case.challenger.per_label(labels),
-    )
-    odd = [] if counts == evaluation.counts else ["counts"]
-    for name, answers, reported in (
-        (CHALLENGER, case.challenger, evaluation.measures.challenger),
-        (CHAMPION, case.champion, evaluation.measures.champion),
-    ):
-        if not _equal(measure_answers(answers, labels), reported):
-            odd.append(f"measures of the {name}")
-    agree = f"{', '.join(odd)} differ" if odd else "counts and measures agree"
-    text = f"evaluation.json against its answers computed again: {agree}"
-    return [case.reason("report", _verdict(not odd), text, measure="disagreements", value=len(odd), bound=0)]
+    return [_check_report(part) for part in case.parts]
 
 
 SOUNDNESS_RULES = (check_task, check_rows, check_finite, check_report)
+
+
+def _check_rows(part: Part) -> Reason:
+    problem = (
+        _repeated(part.challenger, CHALLENGER)
+        or _repeated(part.champion, CHAMPION)
+        or _unpaired(part.challenger, part.champion)
+        or _unknown_labels(part)
+    )
+    text = problem or f"{len(part.challenger)} utterances answered, each once by each model"
+    return part.reason("rows", _verdict(not problem), text, measure="answers", value=len(part.challenger))
+
+
+def _check_finite(part: Part) -> Reason:
+    bad = {CHALLENGER: part.challenger.unanswered, CHAMPION: part.champion.unanswered}
+    named = ", ".join(f"{count} of the {name}" for name, count in bad.items() if count)
+    text = f"answers that are missing or not finite: {named or 'none'}"
+    return part.reason("finite", _verdict(not named), text, measure="not finite", value=sum(bad.values()), bound=0)
+
+
+def _check_report(part: Part) -> Reason:
+    reported = part.report
+    counts = count_answers(part.challenger, reported.counts.unlabelled, part.encoding)
+    odd = [] if counts == reported.counts else ["counts"]
+    for name, answers, told in (
+        (CHALLENGER, part.challenger, reported.measures.challenger),
+        (CHAMPION, part.champion, reported.measures.champion),
+    ):
+        if not _equal(measure_answers(answers, part.task, part.encoding), told):
+            odd.append(f"measures of the {name}")
+    agree = f"{', '.join(odd)} differ" if odd else "counts and measures agree"
+    text = f"evaluation.json against its answers computed again: {agree}"
+    return part.reason("report", _verdict(not odd), text, measure="disagreements", value=len(odd), bound=0)
 
 
 def _verdict(holds: bool) -> Verdict:
@@ -81,22 +89,27 @@ def _unpaired(challenger: Answers, champion: Answers) -> str:
         return ""
     if not np.array_equal(challenger.utterance_ids, champion.utterance_ids):
         return f"challenger and champion answered different utterances ({len(challenger)} and {len(champion)})"
-    if not np.array_equal(challenger.references, champion.references):
+    if challenger.references != champion.references:
         return "challenger and champion were held against different references"
     if not np.array_equal(challenger.speaker_ids, champion.speaker_ids):
         return "challenger and champion name different speakers for the same utterance"
-    return ""
+    return "" if challenger.columns == champion.columns else "challenger and champion tell of different rows"
 
 
-def _unknown_labels(case: Case) -> str:
-    known = {*case.evaluation.labels, ""}
-    said = {*case.challenger.references, *case.challenger.predictions, *case.champion.predictions}
-    odd = sorted(str(label) for label in said - known)
+def _unknown_labels(part: Part) -> str:
+    if not part.task.ANSWERS_ARE_LABELS:
+        return ""
+    known = {*part.encoding.labels, ""}
+    said = map(label_of, (*part.challenger.references, *part.challenger.answers, *part.champion.answers))
+    odd = sorted(set(said) - known)
     return f"labels the evaluation does not know: {', '.join(odd)}" if odd else ""
 
 
 def _equal(computed: Measures | None, reported: Measures | None) -> bool:
     if computed is None or reported is None:
         return computed is reported
-    pairs = zip(computed.model_dump().values(), reported.model_dump().values(), strict=True)
-    return all(abs(one - other) <= TOLERANCE for one, other in pairs)
+    return computed.keys() == reported.keys() and all(_near(computed[name], reported[name]) for name in computed)
+
+
+def _near(one: float | None, other: float | None) -> bool:
+    return one is other if one is None or other is None else abs(one - other) <= TOLERANCE

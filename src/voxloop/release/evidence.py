@@ -170,14 +170,16 @@ def read_history(training: Mapping[str, Any]) -> Iterable[Metric]:
 
 
 def read_measures(evaluation: Mapping[str, Any], verdict: Mapping[str, Any]) -> Iterable[Metric]:
-    """Yield the measures of challenger and champion, the counts behind them and the interval."""
-    for who, measures in (evaluation.get("measures") or {}).items():
-        for name, value in (measures or {}).items():
+    """Yield the measures of challenger and champion and the counts behind them, of each set, and the interval."""
+    for one in evaluation.get("sets") or ():
+        # The test split has been plain `evaluation/…` since the first run: curves over versions go on.
+        place = "evaluation" if one["name"] == "test" else f"evaluation/{one['name']}"
+        named = {
+            f"{who}_{name}": value for who, found in one["measures"].items() for name, value in (found or {}).items()
+        }
+        for name, value in {**named, **one["counts"]}.items():
             if _is_finite(value):
-                yield Metric(f"evaluation/{who}_{name}", float(value))
-    for name, value in (evaluation.get("counts") or {}).items():
-        if _is_finite(value):
-            yield Metric(f"evaluation/{name}", float(value))
+                yield Metric(f"{place}/{name}", float(value))
     interval = verdict.get("interval") or {}
     for bound in ("estimate", "low", "high"):
         if _is_finite(interval.get(bound)):

@@ -96,6 +96,8 @@ class Task(Protocol):
     NAME: str
     AUDIO: bool
     """Whether an example needs the sound of its row."""
+    ANSWERS_ARE_LABELS: bool
+    """Whether an answer is made of the encoding's labels: two models are comparable only if theirs are the same."""
     OBJECTIVE: Objective
     """One of the names that `measure` gives."""
     Config: type[Recipe]

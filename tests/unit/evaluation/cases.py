@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from voxloop.evaluation.answers import ANSWERS_SCHEMA, CHALLENGER, CHAMPION, answers_of, read_answers, write_answers
+from voxloop.evaluation.answers import (
+    ANSWERS_SCHEMA,
+    CHALLENGER,
+    CHAMPION,
+    answers_of,
+    describe_row,
+    read_answers,
+    write_answers,
+)
 from voxloop.evaluation.gate import judge_evaluation
 from voxloop.evaluation.judgement import Bootstrap, Judgement
-from voxloop.evaluation.measures import measure_answers
+from voxloop.evaluation.measures import count_answers, measure_answers
 from voxloop.evaluation.policy import GatePolicy
-from voxloop.evaluation.report import ANSWERS_NAME, Champion, Counts, Evaluation, MeasuresOfBoth
-from voxloop.store.digests import digest_file
+from voxloop.evaluation.report import ANSWERS_NAME, TEST_SPLIT, Champion, Evaluation, MeasuresOfBoth, SetReport
+from voxloop.store.digests import canonical_json, digest_file
+from voxloop.tasks import emotion, get_task
 
 LABELS = ("anger", "fear", "happiness", "neutral", "sadness", "surprise")
 RIVAL = Champion(version=3, model_digest="c" * 64, labels=LABELS)
@@ -25,23 +35,37 @@ POLICY = GatePolicy.model_validate(
         "claim": "new speakers",
         "minimum_utterances": 96,
         "minimum_per_label": 8,
-        "floor_uar": 0.5,
-        "comparison": {"kind": "non_inferiority", "margin": 0.03},
+        "measures": {"uar": {"limit": 0.5, "comparison": {"kind": "non_inferiority", "margin": 0.03}}},
     }
 )
+SLICES = {"by": ["gender"], "measure": "uar", "margin": 0.15}
 
 
 WORD = Bootstrap(because="the first of its kind, heard by two people")
 
 
-def judge(folder: Path, policy: GatePolicy = POLICY, bootstrap: Bootstrap | None = None) -> Judgement:
+def judge(
+    folder: Path,
+    policy: GatePolicy = POLICY,
+    bootstrap: Bootstrap | None = None,
+    reason_set: str | None = None,
+    task: str = "emotion",
+) -> Judgement:
     """Return what the gate says about a folder."""
-    return judge_evaluation(folder, policy, policy_name="by-hand", task="emotion", bootstrap=bootstrap)
+    return judge_evaluation(
+        folder, policy, policy_name="by-hand", task=task, bootstrap=bootstrap, reason_set=reason_set
+    )
 
 
 def changed_policy(**changes: object) -> GatePolicy:
     """Return `POLICY` with some keys changed."""
     return GatePolicy.model_validate({**POLICY.model_dump(), **changes})
+
+
+def policy_of(**changes: object) -> GatePolicy:
+    """Return `POLICY` with some keys of its one measure changed."""
+    rule = {**POLICY.model_dump()["measures"]["uar"], **changes}
+    return changed_policy(measures={"uar": rule})
 
 
 def make_answers(
@@ -52,21 +76,27 @@ def make_answers(
     champion: float | None = 0.8,
     seed: int = 7,
     labels: Sequence[str] = LABELS,
+    evaluation_set: str = TEST_SPLIT,
 ) -> pa.Table:
     """Return answers to `repeats` utterances a speaker and label, right with the given probabilities."""
     rng = np.random.default_rng(seed)
     rates = {CHALLENGER: challenger} | ({} if champion is None else {CHAMPION: champion})
     rows = [
-        {
-            "utterance_id": f"s{speaker:02d}-{label}-{repeat}",
-            "speaker_id": f"s{speaker:02d}",
-            "gender": "female" if speaker % 2 else "male",
-            "source": "by hand",
-            "duration_s": 1.5,
-            "model": model,
-            "reference": label,
-            **_answer(label, labels, correct=rng.random() < rate),
-        }
+        describe_row(
+            evaluation_set,
+            model,
+            {
+                "utterance_id": f"s{speaker:02d}-{label}-{repeat}",
+                "speaker_id": f"s{speaker:02d}",
+                "gender": "female" if speaker % 2 else "male",
+                "age": 20 + speaker,
+                "language": "en",
+                "source": "by hand",
+                "duration_s": 1.5,
+            },
+            {"emotion": label},
+            make_answer(label, labels, correct=rng.random() < rate),
+        )
         for model, rate in rates.items()
         for speaker in range(speakers)
         for label in labels
@@ -85,6 +115,7 @@ def write_evaluation(
     model_digest: str = "a" * 64,
     labels: Sequence[str] = LABELS,
     unlabelled: int = 0,
+    encoding: Any = None,
 ) -> Path:
     """Write an evaluation folder whose report agrees with its answers."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +128,7 @@ def write_evaluation(
         model_digest=model_digest,
         labels=labels,
         unlabelled=unlabelled,
+        encoding=encoding,
     )
     return folder
 
@@ -110,10 +142,12 @@ def write_report(
     model_digest: str = "a" * 64,
     labels: Sequence[str] = LABELS,
     unlabelled: int = 0,
+    encoding: Any = None,
 ) -> None:
     """Write `evaluation.json` from the answers that lie in `folder`."""
     table = read_answers(folder / ANSWERS_NAME)
-    ours, theirs = answers_of(table, CHALLENGER), answers_of(table, CHAMPION)
+    encoding = encoding or emotion.EmotionEncoding(labels=tuple(labels), weights=(1.0,) * len(labels))
+    family = task if isinstance(encoding, get_task(task).Encoding) else "emotion"
     Evaluation(
         task=task,
         dataset_digest="d" * 64,
@@ -121,18 +155,37 @@ def write_report(
         answers_digest=digest_file(folder / ANSWERS_NAME),
         champion=champion,
         champion_ever=ever,
-        labels=tuple(labels),
-        counts=Counts(
-            utterances=len(ours),
-            speakers=ours.speaker_count(),
-            unlabelled=unlabelled,
-            per_label=ours.per_label(labels),
-        ),
-        measures=MeasuresOfBoth(challenger=measure_answers(ours, labels), champion=measure_answers(theirs, labels)),
+        labels=encoding.labels,
+        encoding=encoding.model_dump(mode="json"),
+        sets=tuple(_report(table, name, family, encoding, unlabelled) for name in _set_names(table)),
     ).write(folder)
 
 
-def _answer(label: str, labels: Sequence[str], *, correct: bool) -> dict[str, object]:
+def _set_names(table: pa.Table) -> list[str]:
+    return sorted(table["evaluation_set"].unique().to_pylist()) or [TEST_SPLIT]
+
+
+def _report(table: pa.Table, name: str, family: str, encoding: Any, unlabelled: int) -> SetReport:
+    ours, theirs = answers_of(table, name, CHALLENGER), answers_of(table, name, CHAMPION)
+    task = get_task(family)
+    return SetReport(
+        name=name,
+        digest="e" * 64,
+        counted=name != TEST_SPLIT,
+        counts=count_answers(ours, unlabelled, encoding),
+        measures=MeasuresOfBoth(
+            challenger=measure_answers(ours, task, encoding), champion=measure_answers(theirs, task, encoding)
+        ),
+    )
+
+
+def reference_of(label: str) -> str:
+    """Return a reference as it is written."""
+    return canonical_json({"emotion": label})
+
+
+def make_answer(label: str, labels: Sequence[str] = LABELS, *, correct: bool) -> dict[str, Any]:
+    """Return an answer of the family, right or the next label."""
     wrong = labels[(labels.index(label) + 1) % len(labels)]
     predicted = label if correct else wrong
-    return {"predicted": predicted, "probabilities": [0.9 if name == predicted else 0.02 for name in labels]}
+    return {"emotion": predicted, "probabilities": {name: 0.9 if name == predicted else 0.02 for name in labels}}

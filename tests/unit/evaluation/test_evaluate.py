@@ -9,7 +9,7 @@ import pytest
 from tests.unit.evaluation.tiny_models import LABELS, make_rows, write_champion, write_model
 from voxloop.errors import InputError, IntegrityError
 from voxloop.evaluation.answers import read_answers
-from voxloop.evaluation.evaluate import evaluate_model
+from voxloop.evaluation.evaluate import EvaluationRows, evaluate_model
 from voxloop.evaluation.report import Evaluation, read_json_record
 from voxloop.evaluation.scoring import ScoringConfig
 from voxloop.store.digests import digest_file, digest_tree
@@ -19,8 +19,8 @@ CONFIG = ScoringConfig(batch=4, pool=8, threads=1)
 
 def run(folder: Path, model: Path, champion: Path, labels: tuple[str | None, ...] = LABELS * 6) -> Evaluation:
     folder.mkdir()
-    rows = make_rows(labels)
-    return evaluate_model(model, rows, champion, folder, task="emotion", dataset_digest="d" * 64, config=CONFIG)
+    sets = [EvaluationRows("test", "d" * 64, counted=False, rows=make_rows(labels))]
+    return evaluate_model(model, sets, champion, folder, task="emotion", dataset_digest="d" * 64, config=CONFIG)
 
 
 @pytest.fixture
@@ -36,13 +36,15 @@ def bad(tmp_path: Path) -> Path:
 
 def test_challenger_and_champion_are_scored_on_the_same_rows(tmp_path: Path, good: Path, bad: Path) -> None:
     found = run(tmp_path / "out", good, write_champion(tmp_path / "champion", bad))
-    assert found.measures.challenger is not None
-    assert found.measures.champion is not None
-    assert (found.measures.challenger.uar, found.measures.champion.uar) == (1.0, 0.0)
-    assert (found.counts.utterances, found.counts.speakers) == (18, 4)
-    assert found.counts.per_label == dict.fromkeys(LABELS, 6)
+    test = found.find_set("test")
+    assert test.measures.challenger is not None
+    assert test.measures.champion is not None
+    assert (test.measures.challenger["uar"], test.measures.champion["uar"]) == (1.0, 0.0)
+    assert (test.counts.utterances, test.counts.speakers) == (18, 4)
+    assert test.counts.per_label == dict.fromkeys(LABELS, 6)
     assert found.champion is not None
     assert found.champion.model_digest == digest_tree(bad)
+    assert (tmp_path / "out" / "confusion.png").stat().st_size > 0
     answers = read_answers(tmp_path / "out" / "answers.parquet")
     assert answers["model"].to_pylist().count("champion") == 18
 
@@ -64,21 +66,20 @@ def test_the_same_evaluation_twice_is_equal_byte_for_byte(tmp_path: Path, good: 
 def test_without_a_champion_only_the_challenger_answers(tmp_path: Path, good: Path) -> None:
     found = run(tmp_path / "out", good, write_champion(tmp_path / "champion", ever=False))
     assert found.champion is None
-    assert found.measures.champion is None
+    assert found.sets[0].measures.champion is None
     assert not found.champion_ever
 
 
 def test_an_empty_test_split_is_an_evaluation_of_nothing(tmp_path: Path, good: Path, bad: Path) -> None:
     found = run(tmp_path / "out", good, write_champion(tmp_path / "champion", bad), labels=())
-    assert (found.counts.utterances, found.counts.speakers) == (0, 0)
-    assert found.measures.challenger is None
-    assert (tmp_path / "out" / "confusion.png").stat().st_size > 0
+    assert (found.sets[0].counts.utterances, found.sets[0].counts.speakers) == (0, 0)
+    assert found.sets[0].measures.challenger is None
 
 
 def test_rows_without_a_label_are_counted_not_scored(tmp_path: Path, good: Path) -> None:
     labels = (*LABELS, None, None)
     found = run(tmp_path / "out", good, write_champion(tmp_path / "champion", ever=False), labels=labels)
-    assert (found.counts.utterances, found.counts.unlabelled) == (3, 2)
+    assert (found.sets[0].counts.utterances, found.sets[0].counts.unlabelled) == (3, 2)
 
 
 def test_a_champion_with_other_labels_is_named_but_not_scored(tmp_path: Path, good: Path) -> None:
@@ -86,7 +87,7 @@ def test_a_champion_with_other_labels_is_named_but_not_scored(tmp_path: Path, go
     found = run(tmp_path / "out", good, write_champion(tmp_path / "champion", other))
     assert found.champion is not None
     assert found.champion.labels == ("anger", "boredom", "sadness")
-    assert found.measures.champion is None
+    assert found.sets[0].measures.champion is None
 
 
 def test_a_champion_whose_bytes_changed_is_an_integrity_error(tmp_path: Path, good: Path, bad: Path) -> None:

@@ -8,16 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 from tests.unit.evaluation.cases import (
     RIVAL,
+    SLICES,
     WORD,
     changed_policy,
     judge,
+    make_answer,
     make_answers,
+    policy_of,
     write_evaluation,
 )
 from voxloop.evaluation import gate as gate_module
@@ -25,7 +29,9 @@ from voxloop.evaluation.answers import ANSWERS_SCHEMA
 from voxloop.evaluation.gate import combine, write_judgement
 from voxloop.evaluation.intervals import Interval
 from voxloop.evaluation.judgement import Bootstrap, Judgement
-from voxloop.evaluation.rules import MODEL_RULES, decide
+from voxloop.evaluation.rules import MODEL_RULES
+from voxloop.evaluation.thresholds import decide, decide_limit
+from voxloop.store.digests import canonical_json
 from voxloop.verdict import Verdict
 
 
@@ -50,7 +56,7 @@ class TestComparison:
         assert objections(found) == {}
         assert found.interval is not None
         assert found.interval.low is not None
-        assert found.interval.measure == "uar difference"
+        assert found.interval.measure == "uar lead"
         assert -0.03 < found.interval.low < 0.17
 
     def test_every_reason_names_its_counts(self, good: Path) -> None:
@@ -64,7 +70,7 @@ class TestComparison:
 
     def test_a_challenger_below_the_floor_fails_beside_a_worse_champion(self, tmp_path: Path) -> None:
         table = make_answers(challenger=0.3, champion=0.1)
-        assert objections(judge(write_evaluation(tmp_path / "e", table))) == {"floor": Verdict.FAIL}
+        assert objections(judge(write_evaluation(tmp_path / "e", table))) == {"limit": Verdict.FAIL}
 
     def test_an_interval_across_the_bound_cannot_tell(self, tmp_path: Path) -> None:
         table = make_answers(repeats=2, challenger=0.8, champion=0.8)
@@ -76,7 +82,7 @@ class TestComparison:
 
     def test_superiority_asks_for_more(self, tmp_path: Path) -> None:
         folder = write_evaluation(tmp_path / "e", make_answers(challenger=0.9, champion=0.9))
-        superior = changed_policy(comparison={"kind": "superiority", "margin": 0.0})
+        superior = policy_of(comparison={"kind": "superiority", "margin": 0.0})
         assert judge(folder, superior).verdict is not Verdict.PASS
 
     @pytest.mark.parametrize(
@@ -84,12 +90,13 @@ class TestComparison:
     )
     def test_the_champion_itself_does_not_pass(self, tmp_path: Path, kind: str, verdict: Verdict) -> None:
         folder = write_evaluation(tmp_path / "e", make_answers(champion=0.97), model_digest=RIVAL.model_digest)
-        found = judge(folder, changed_policy(comparison={"kind": kind, "margin": 0.03}))
+        found = judge(folder, policy_of(comparison={"kind": kind, "margin": 0.03}))
         assert objections(found) == {"comparison": verdict}
         assert "the champion itself" in text_of(found, "comparison")
 
     def test_a_champion_with_other_labels_cannot_be_compared(self, tmp_path: Path) -> None:
-        other = RIVAL.model_copy(update={"labels": ("anger", "boredom")})
+        problem = "the champion answers anger, boredom; the challenger others"
+        other = RIVAL.model_copy(update={"labels": ("anger", "boredom"), "incomparable": problem})
         found = judge(write_evaluation(tmp_path / "e", make_answers(champion=None), champion=other))
         assert objections(found) == {"comparison": Verdict.CANNOT_TELL}
         assert "boredom" in text_of(found, "comparison")
@@ -97,6 +104,14 @@ class TestComparison:
     def test_an_unscored_champion_cannot_be_compared(self, tmp_path: Path) -> None:
         found = judge(write_evaluation(tmp_path / "e", make_answers(champion=None)))
         assert objections(found) == {"comparison": Verdict.CANNOT_TELL}
+
+    def test_a_copy_under_another_digest_cannot_tell(self, tmp_path: Path) -> None:
+        """It answers every row as the champion does: nothing varies, and an interval without a width proves nothing."""
+        rows = make_answers(champion=None).to_pylist()
+        table = pa.Table.from_pylist([*rows, *({**row, "model": "champion"} for row in rows)], schema=ANSWERS_SCHEMA)
+        found = judge(write_evaluation(tmp_path / "e", table))
+        assert objections(found) == {"comparison": Verdict.CANNOT_TELL}
+        assert "the same for every speaker" in text_of(found, "comparison")
 
 
 class TestClaim:
@@ -117,7 +132,7 @@ class TestClaim:
     def test_a_thin_label_is_named(self, tmp_path: Path) -> None:
         table = make_answers(repeats=4)
         fear = pc.starts_with(table["utterance_id"], "s09-fear")
-        thin = table.filter(pc.or_(pc.not_equal(table["reference"], "fear"), fear))
+        thin = table.filter(pc.or_(pc.not_equal(table["reference"], '{"emotion":"fear"}'), fear))
         found = judge(write_evaluation(tmp_path / "e", thin))
         reason = next(reason for reason in found.reasons if reason.rule == "labels")
         assert (reason.slice, reason.value, reason.bound, reason.verdict) == ("label=fear", 4, 8, "CANNOT_TELL")
@@ -126,8 +141,97 @@ class TestClaim:
     def test_a_label_of_one_speaker_says_nothing_about_new_ones(self, tmp_path: Path) -> None:
         table = make_answers(repeats=20)
         fear = pc.starts_with(table["utterance_id"], "s09-fear")
-        lone = table.filter(pc.or_(pc.not_equal(table["reference"], "fear"), fear))
+        lone = table.filter(pc.or_(pc.not_equal(table["reference"], '{"emotion":"fear"}'), fear))
         assert objections(judge(write_evaluation(tmp_path / "e", lone)))["labels"] is Verdict.CANNOT_TELL
+
+
+class TestSets:
+    """Every evaluation set is held against the policy by itself."""
+
+    def both(self, folder: Path, older: float, newer: float) -> Path:
+        """Return an evaluation on two sets, the champion 0.8 good on both."""
+        tables = [
+            make_answers(speakers=20, repeats=8, challenger=quality, seed=seed, evaluation_set=name)
+            for name, quality, seed in (("cars-2026-01-01", newer, 1), ("home-2025-01-01", older, 2))
+        ]
+        return write_evaluation(folder, pa.concat_tables(tables))
+
+    def test_no_worse_on_the_old_and_better_on_the_new_passes(self, tmp_path: Path) -> None:
+        folder = self.both(tmp_path / "e", older=0.85, newer=0.95)
+        found = judge(folder, reason_set="cars-2026-01-01")
+        assert found.verdict is Verdict.PASS
+        asked = {reason.evaluation_set: reason.bound for reason in found.reasons if reason.rule == "comparison"}
+        assert asked == {"cars-2026-01-01": 0.0, "home-2025-01-01": -0.03}
+
+    def test_the_set_that_gave_the_reason_asks_for_more_than_no_worse(self, tmp_path: Path) -> None:
+        folder = self.both(tmp_path / "e", older=0.95, newer=0.81)
+        assert judge(folder).verdict is not Verdict.FAIL
+        found = judge(folder, reason_set="cars-2026-01-01")
+        objecting = [reason for reason in found.reasons if reason.verdict is not Verdict.PASS]
+        assert {(reason.rule, reason.evaluation_set) for reason in objecting} >= {("comparison", "cars-2026-01-01")}
+
+    def test_what_is_lost_on_an_old_set_is_not_paid_for_by_a_new_one(self, tmp_path: Path) -> None:
+        found = judge(self.both(tmp_path / "e", older=0.6, newer=0.99), reason_set="cars-2026-01-01")
+        assert found.verdict is Verdict.FAIL
+        objecting = [reason for reason in found.reasons if reason.verdict is Verdict.FAIL]
+        assert {reason.evaluation_set for reason in objecting} == {"home-2025-01-01"}
+
+    def test_a_reason_that_was_not_evaluated_cannot_tell(self, good: Path) -> None:
+        found = judge(good, reason_set="cars-2026-01-01")
+        assert objections(found) == {"comparison": Verdict.CANNOT_TELL}
+        assert "cars-2026-01-01, was not evaluated" in text_of(found, "comparison")
+
+    def test_a_set_of_its_own_rule(self, tmp_path: Path) -> None:
+        folder = self.both(tmp_path / "e", older=0.85, newer=0.95)
+        found = judge(folder, policy_of(sets={"home-2025-01-01": {"limit": 0.9}}))
+        assert objections(found) == {"limit": Verdict.FAIL}
+
+    def test_a_set_the_champion_was_not_asked_about_cannot_tell(self, tmp_path: Path) -> None:
+        tables = [make_answers(), make_answers(champion=None, evaluation_set="home-2025-01-01")]
+        found = judge(write_evaluation(tmp_path / "e", pa.concat_tables(tables)))
+        assert found.verdict is Verdict.CANNOT_TELL
+
+
+class TestSlices:
+    def destroy(self, table: pa.Table, gender: str, share: float) -> pa.Table:
+        """Return the answers with a share of the challenger's right ones of a gender made wrong."""
+        rows, rng = table.to_pylist(), np.random.default_rng(3)
+        for row in rows:
+            if row["model"] == "challenger" and row["gender"] == gender and rng.random() < share:
+                label = json.loads(row["reference"])["emotion"]
+                row["answer"] = canonical_json(make_answer(label, correct=False))
+        return pa.Table.from_pylist(rows, schema=table.schema)
+
+    def test_a_destroyed_slice_fails_where_the_whole_passes(self, tmp_path: Path) -> None:
+        table = make_answers(speakers=24, repeats=8, challenger=1.0, champion=0.6)
+        folder = write_evaluation(tmp_path / "e", self.destroy(table, "female", 0.55))
+        assert judge(folder).verdict is Verdict.PASS
+        found = judge(folder, changed_policy(slices=SLICES | {"margin": 0.05}))
+        assert objections(found) == {"slices": Verdict.FAIL}
+        reason = next(reason for reason in found.reasons if reason.verdict is Verdict.FAIL)
+        assert (reason.slice, reason.utterances, reason.speakers) == ("gender=female", 576, 12)
+
+    def test_a_thin_slice_cannot_tell(self, good: Path) -> None:
+        found = judge(good, changed_policy(slices=SLICES | {"minimum_speakers": 6}))
+        assert objections(found) == {"slices": Verdict.CANNOT_TELL}
+        assert "150 utterances of 5 speakers" in text_of(found, "slices")
+
+    def test_every_value_is_a_slice_and_so_is_what_is_not_known(self, tmp_path: Path) -> None:
+        rows = make_answers(speakers=20, repeats=8).to_pylist()
+        for row in rows:
+            row["age"] = None if row["speaker_id"] < "s05" else 25 if row["speaker_id"] < "s12" else 60
+        table = pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA)
+        by = ["age_band", "duration", "language", "source"]
+        found = judge(write_evaluation(tmp_path / "e", table), changed_policy(slices=SLICES | {"by": by}))
+        assert found.verdict is Verdict.PASS
+        assert [reason.slice for reason in found.reasons if reason.rule == "slices"] == [
+            "age_band=50 to 69",
+            "age_band=not known",
+            "age_band=under 30",
+            "duration=1 to 3 s",
+            "language=en",
+            "source=by hand",
+        ]
 
 
 class TestBootstrap:
@@ -149,7 +253,7 @@ class TestBootstrap:
 
     def test_the_floor_holds_for_the_first_too(self, tmp_path: Path) -> None:
         found = judge(self.first(tmp_path / "e", challenger=0.2), bootstrap=WORD)
-        assert objections(found) == {"floor": Verdict.FAIL}
+        assert objections(found) == {"limit": Verdict.FAIL}
 
     def test_once_one_has_existed_a_bootstrap_is_refused(self, tmp_path: Path) -> None:
         found = judge(self.first(tmp_path / "e", ever=True), bootstrap=WORD)
@@ -178,11 +282,11 @@ class TestSoundness:
 
     @pytest.mark.parametrize("measure", ["uar", "wa", "macro_f1"])
     def test_a_measure_that_its_answers_do_not_give(self, good: Path, measure: str) -> None:
-        edit_report(good, lambda report: report["measures"]["challenger"].update({measure: 0.999}))
+        edit_report(good, lambda report: report["sets"][0]["measures"]["challenger"].update({measure: 0.999}))
         assert objections(judge(good)) == {"report": Verdict.CANNOT_TELL}
 
     def test_counts_that_its_answers_do_not_give(self, good: Path) -> None:
-        edit_report(good, lambda report: report["counts"].update(speakers=40))
+        edit_report(good, lambda report: report["sets"][0]["counts"].update(speakers=40))
         assert objections(judge(good)) == {"report": Verdict.CANNOT_TELL}
 
     def test_an_utterance_answered_twice_is_named(self, tmp_path: Path) -> None:
@@ -197,20 +301,22 @@ class TestSoundness:
 
     def test_nan_answers_cannot_tell(self, tmp_path: Path) -> None:
         rows = make_answers().to_pylist()
-        rows[5].update(predicted=None, probabilities=[float("nan")] * 6)
+        rows[5].update(answer=None)
         found = judge(write_evaluation(tmp_path / "e", pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA)))
         assert objections(found) == {"finite": Verdict.CANNOT_TELL}
 
     def test_another_task_cannot_tell(self, tmp_path: Path) -> None:
-        found = judge(write_evaluation(tmp_path / "e", make_answers(), task="personality"))
-        assert objections(found) == {"task": Verdict.CANNOT_TELL}
+        folder = write_evaluation(tmp_path / "e", make_answers())
+        assert objections(judge(folder, task="asr")) == {"task": Verdict.CANNOT_TELL}
+        folder = write_evaluation(tmp_path / "other", make_answers(), task="personality")
+        assert objections(judge(folder)) == {"evidence": Verdict.CANNOT_TELL}
 
     @pytest.mark.parametrize("ever", [True, False])
     def test_an_empty_test_set_cannot_tell(self, tmp_path: Path, ever: bool) -> None:
         folder = write_evaluation(tmp_path / "e", ANSWERS_SCHEMA.empty_table(), champion=None, ever=ever)
         found = judge(folder, bootstrap=None if ever else WORD)
         assert found.verdict is Verdict.CANNOT_TELL
-        assert {"utterances", "speakers", "labels", "floor"} <= objections(found).keys()
+        assert {"utterances", "speakers", "labels", "limit"} <= objections(found).keys()
 
     def test_a_crash_in_a_rule_cannot_tell(self, good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def check_broken(case: object) -> list[Any]:
@@ -221,7 +327,7 @@ class TestSoundness:
         assert objections(found) == {"check_broken": Verdict.CANNOT_TELL}
         assert text_of(found, "check_broken") == "ZeroDivisionError: by nothing"
 
-    @pytest.mark.parametrize("silent", range(5))
+    @pytest.mark.parametrize("silent", range(len(MODEL_RULES)))
     def test_a_policy_with_a_rule_left_out_passes_nothing(
         self, good: Path, monkeypatch: pytest.MonkeyPatch, silent: int
     ) -> None:
@@ -229,7 +335,8 @@ class TestSoundness:
         assert judge(good).verdict is Verdict.CANNOT_TELL
 
     def test_no_reasons_cannot_tell(self) -> None:
-        assert combine([]) is Verdict.CANNOT_TELL
+        assert combine([], ["test"]) is Verdict.CANNOT_TELL
+        assert combine([], []) is Verdict.CANNOT_TELL
 
 
 def edit_report(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
@@ -258,3 +365,11 @@ def test_the_same_evidence_gives_the_same_bytes(good: Path, tmp_path: Path) -> N
 )
 def test_the_whole_interval_decides(low: float, high: float, verdict: Verdict) -> None:
     assert decide(Interval(0.0, low, high, 0.95, "by hand"), 0.0) is verdict
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.1, 0.19, Verdict.PASS), (0.1, 0.2, Verdict.CANNOT_TELL), (0.2, 0.3, Verdict.FAIL)],
+)
+def test_the_limit_of_an_error_rate_lies_above_it(low: float, high: float, verdict: Verdict) -> None:
+    assert decide_limit(Interval(0.15, low, high, 0.95, "by hand"), 0.2, larger_is_better=False) is verdict

@@ -12,7 +12,18 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.unit.evaluation.cases import LABELS, WORD, judge, make_answers, write_evaluation, write_report
+from tests.unit.evaluation.cases import (
+    LABELS,
+    POLICY,
+    SLICES,
+    WORD,
+    changed_policy,
+    judge,
+    make_answers,
+    reference_of,
+    write_evaluation,
+    write_report,
+)
 from voxloop.evaluation.answers import ANSWERS_SCHEMA, CHALLENGER, CHAMPION
 from voxloop.evaluation.judgement import Bootstrap
 from voxloop.verdict import Verdict
@@ -38,7 +49,7 @@ def _drop_one(rows: Rows, pick: int) -> Rows:
 
 
 def _drop_label(rows: Rows, pick: int) -> Rows:
-    return [row for row in rows if row["reference"] != LABELS[pick % len(LABELS)]]
+    return [row for row in rows if row["reference"] != reference_of(LABELS[pick % len(LABELS)])]
 
 
 def _keep_few_speakers(rows: Rows, pick: int) -> Rows:
@@ -52,14 +63,16 @@ def _repeat(rows: Rows, pick: int) -> Rows:
 def _nan(rows: Rows, pick: int) -> Rows:
     if not rows:
         return rows
-    broken = {**rows[pick % len(rows)], "probabilities": [float("nan" if pick % 2 else "inf")] * 6}
+    number = "NaN" if pick % 2 else "Infinity"
+    chosen = rows[pick % len(rows)]
+    broken = {**chosen, "answer": f'{{"emotion":"anger","probabilities":{{"anger":{number}}}}}'}
     return [broken if index == pick % len(rows) else row for index, row in enumerate(rows)]
 
 
 def _no_answer(rows: Rows, pick: int) -> Rows:
     if not rows:
         return rows
-    broken = {**rows[pick % len(rows)], "predicted": None}
+    broken = {**rows[pick % len(rows)], "answer": None}
     return [broken if index == pick % len(rows) else row for index, row in enumerate(rows)]
 
 
@@ -67,8 +80,18 @@ def _other_reference(rows: Rows, pick: int) -> Rows:
     if not rows:
         return rows
     chosen = rows[pick % len(rows)]
-    other = LABELS[(LABELS.index(chosen["reference"]) + 1) % len(LABELS)]
-    return [{**row, "reference": other} if row is chosen else row for row in rows]
+    other = next(label for label in LABELS if reference_of(label) != chosen["reference"])
+    return [{**row, "reference": reference_of(other)} if row is chosen else row for row in rows]
+
+
+def _other_set(rows: Rows, pick: int) -> Rows:
+    return [
+        {**row, "evaluation_set": "elsewhere"} if index == pick % len(rows) else row for index, row in enumerate(rows)
+    ]
+
+
+def _other_gender(rows: Rows, pick: int) -> Rows:
+    return [{**row, "gender": None} if index == pick % len(rows) else row for index, row in enumerate(rows)]
 
 
 FAULTS = (
@@ -82,6 +105,8 @@ FAULTS = (
     _nan,
     _no_answer,
     _other_reference,
+    _other_set,
+    _other_gender,
 )
 GOOD_ROWS = make_answers(repeats=3, challenger=0.98, champion=0.7).to_pylist()
 slow_but_sure = hypothesis_settings(
@@ -105,7 +130,8 @@ def test_no_fault_in_the_rows_passes(
         rows = fault(rows, pick)
     table = pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA)
     table = table.take(np.random.default_rng(shuffle).permutation(len(table)))
-    assert judge(write_evaluation(tmp_path / "e", table), bootstrap=bootstrap).verdict is not Verdict.PASS
+    policy = changed_policy(slices=SLICES) if shuffle % 2 else POLICY
+    assert judge(write_evaluation(tmp_path / "e", table), policy, bootstrap).verdict is not Verdict.PASS
 
 
 @slow_but_sure
@@ -128,7 +154,7 @@ def test_no_damaged_file_passes(tmp_path: Path, file: str, damage: str, place: f
     elif file == "answers.parquet":
         path.write_bytes(content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :])
     else:
-        path.write_bytes(content.replace(b'"schema_version": 1', b'"schema_version": 2'))
+        path.write_bytes(content.replace(b'"schema_version": 2', b'"schema_version": 3'))
     assert judge(folder).verdict is Verdict.CANNOT_TELL
 
 

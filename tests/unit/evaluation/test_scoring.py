@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +11,32 @@ import pytest
 
 from tests.unit.evaluation.tiny_models import LABELS, make_rows, write_model
 from voxloop.errors import InputError
-from voxloop.evaluation.scoring import ExportedModel, ScoringConfig, score_rows
+from voxloop.evaluation.exported_model import ExportedModel
+from voxloop.evaluation.scoring import Rows, Scored, Scoring, ScoringConfig
+from voxloop.speech.waveform import to_int16
+from voxloop.tasks import Answer
 
 CONFIG = ScoringConfig(batch=4, pool=8, threads=1)
 
 
-def decode(probabilities: np.ndarray, labels: Sequence[str]) -> list[str]:
-    return [labels[index] for index in probabilities.argmax(axis=1)]
+def ask(model: ExportedModel, batch: int) -> list[Answer | None]:
+    requests = [model.task.make_request(row, to_int16(wave), model.encoding) for row, wave in make_rows(LABELS * 5)]
+    return model.answer(requests, batch=batch)
+
+
+def score(models: dict[str, ExportedModel], rows: Rows) -> Scored:
+    return Scoring(models, CONFIG).score("test", rows)
 
 
 def test_answers_come_in_the_order_asked_whatever_the_batches(tmp_path: Path) -> None:
     model = ExportedModel(write_model(tmp_path / "model"), threads=1)
-    waveforms = [waveform for _, waveform in make_rows(LABELS * 5)]
-    one_by_one = np.concatenate([model.probabilities([waveform], batch=1) for waveform in waveforms])
-    for batch in (1, 4, 64):
-        np.testing.assert_allclose(model.probabilities(waveforms, batch=batch), one_by_one, atol=1e-5)
-    assert decode(one_by_one, LABELS) == list(LABELS * 5)
+    one_by_one = ask(model, 1)
+    assert [answer["emotion"] for answer in one_by_one if answer] == list(LABELS * 5)
+    for batch in (4, 64):
+        for ours, alone in zip(ask(model, batch), one_by_one, strict=True):
+            assert ours is not None
+            assert alone is not None
+            assert ours["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-5)
 
 
 def test_every_model_answers_every_row_with_its_own_label_order(tmp_path: Path) -> None:
@@ -34,37 +44,64 @@ def test_every_model_answers_every_row_with_its_own_label_order(tmp_path: Path) 
         "challenger": ExportedModel(write_model(tmp_path / "one"), threads=1),
         "champion": ExportedModel(write_model(tmp_path / "two", labels=LABELS[::-1]), threads=1),
     }
-    table = score_rows(models, make_rows(LABELS * 7), labels=LABELS, decode=decode, config=CONFIG)
-    assert len(table) == 2 * 21
-    for row in table.to_pylist():
-        assert row["predicted"] == row["reference"] == LABELS[int(np.argmax(row["probabilities"]))]
+    found = score(models, make_rows(LABELS * 7))
+    assert (len(found.table), found.unlabelled, found.disputed) == (2 * 21, 0, None)
+    for row in found.table.to_pylist():
+        answer, reference = json.loads(row["answer"]), json.loads(row["reference"])
+        assert (
+            answer["emotion"] == reference["emotion"] == max(answer["probabilities"], key=answer["probabilities"].get)
+        )
 
 
 def test_no_rows_give_no_answers(tmp_path: Path) -> None:
     models = {"challenger": ExportedModel(write_model(tmp_path / "model"), threads=1)}
-    assert len(score_rows(models, [], labels=LABELS, decode=decode, config=CONFIG)) == 0
+    assert len(score(models, []).table) == 0
 
 
-def test_probabilities_that_are_not_finite_are_no_answer(tmp_path: Path) -> None:
-    model = ExportedModel(write_model(tmp_path / "model"), threads=1)
-    rows = list(make_rows(LABELS))
-    rows[1][1][5] = np.nan
-    table = score_rows({"challenger": model}, rows, labels=LABELS, decode=decode, config=CONFIG)
-    assert table["predicted"].to_pylist() == [LABELS[0], None, LABELS[2]]
-    assert np.isnan(table["probabilities"].to_pylist()[1]).all()
+def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
+    models = {"challenger": ExportedModel(write_model(tmp_path / "model"), threads=1)}
+    found = score(models, make_rows((*LABELS, None, None)))
+    assert (len(found.table), found.unlabelled) == (3, 2)
+
+
+def test_numbers_that_are_not_finite_are_no_answer(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model")
+    graph = onnx.load(folder / "model.onnx")
+    sharp = next(tensor for tensor in graph.graph.initializer if tensor.name == "sharp")
+    sharp.CopyFrom(onnx.numpy_helper.from_array(np.array(np.nan, dtype=np.float32), "sharp"))
+    onnx.save(graph, folder / "model.onnx")
+    found = score({"challenger": ExportedModel(folder, threads=1)}, make_rows(LABELS))
+    assert found.table["answer"].to_pylist() == [None, None, None]
 
 
 def test_a_label_the_model_does_not_know_is_refused(tmp_path: Path) -> None:
     model = ExportedModel(write_model(tmp_path / "model", labels=LABELS[:2]), threads=1)
     with pytest.raises(InputError, match="u002 is labelled 'sadness'"):
-        score_rows({"challenger": model}, make_rows(LABELS), labels=LABELS[:2], decode=decode, config=CONFIG)
+        score({"challenger": model}, make_rows(LABELS))
 
 
 def test_another_sample_rate_is_refused(tmp_path: Path) -> None:
     model = ExportedModel(write_model(tmp_path / "model"), threads=1)
-    rows = make_rows(LABELS, sample_rate=8_000)
     with pytest.raises(InputError, match="u000 has 8000 Hz"):
-        score_rows({"challenger": model}, rows, labels=LABELS, decode=decode, config=CONFIG)
+        score({"challenger": model}, make_rows(LABELS, sample_rate=8_000))
+
+
+def test_an_encoding_of_another_model_is_refused(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model")
+    record = json.loads((folder / "model.json").read_text())
+    record["encoding"]["labels"] = ["joy", "neutral", "sadness"]
+    (folder / "model.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="its encoding"):
+        ExportedModel(folder, threads=1)
+
+
+def test_a_record_without_an_encoding_is_refused(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model")
+    record = json.loads((folder / "model.json").read_text())
+    record["encoding"] = {"labels": "all"}
+    (folder / "model.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"model\.json: encoding"):
+        ExportedModel(folder, threads=1)
 
 
 def test_bytes_that_are_no_graph_are_refused(tmp_path: Path) -> None:
@@ -88,10 +125,10 @@ def test_a_graph_with_another_request_is_refused(tmp_path: Path) -> None:
     graph.graph.node[0].input[0] = "audio"
     onnx.save(graph, folder / "model.onnx")
     with pytest.raises(InputError, match="has the inputs"):
-        ExportedModel(folder, threads=1).probabilities([np.zeros(400, dtype=np.float32)], batch=1)
+        ask(ExportedModel(folder, threads=1), 1)
 
 
 def test_a_graph_with_fewer_answers_than_labels_is_refused(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "model", labels=LABELS, heard=LABELS[:2])
-    with pytest.raises(InputError, match=r"answers with shape \(1, 2\)"):
-        ExportedModel(folder, threads=1).probabilities([np.zeros(400, dtype=np.float32)], batch=1)
+    with pytest.raises(InputError, match=r"answers probabilities with shape \(1, 2\)"):
+        ask(ExportedModel(folder, threads=1), 1)

@@ -41,6 +41,7 @@ def write_model(
     encoding = emotion.EmotionEncoding(labels=tuple(labels), weights=(1.0,) * len(labels))
     request = emotion.request(encoding).as_json()
     record = {"schema_version": 2, "task": task, "labels": list(labels), "sample_rate": RATE, "request": request}
+    record["encoding"] = encoding.model_dump(mode="json")
     (folder / "model.json").write_text(json.dumps(record))
     return folder
 

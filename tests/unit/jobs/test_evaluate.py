@@ -27,12 +27,13 @@ def test_only_the_test_split_is_scored(tmp_path: Path, dataset: Path, capsys: py
     model = write_model(tmp_path / "model")
     out = evaluate(model, dataset, write_champion(tmp_path / "champion", model), tmp_path / "out")
     found = read_json_record(Evaluation, out / "evaluation.json")
-    assert found.counts.utterances == 17
-    assert found.measures.challenger == found.measures.champion
-    assert found.measures.challenger is not None
-    assert found.measures.challenger.uar == 1.0
+    test = found.find_set("test")
+    assert test.counts.utterances == 17
+    assert test.measures.challenger == test.measures.champion
+    assert test.measures.challenger is not None
+    assert test.measures.challenger["uar"] == 1.0
     assert found.dataset_digest == digest_tree(dataset)
-    assert "challenger: UAR 1.000" in capsys.readouterr().out
+    assert "challenger: uar 1.000" in capsys.readouterr().out
 
 
 def test_asked_again_it_is_taken_from_the_store(
@@ -50,7 +51,7 @@ def test_batching_is_a_matter_of_speed_alone(tmp_path: Path, dataset: Path) -> N
     one = evaluate(model, dataset, champion, tmp_path / "one")
     two = evaluate(model, dataset, champion, tmp_path / "two", overrides=("batch=1", "pool=2"))
     reports = [read_json_record(Evaluation, out / "evaluation.json") for out in (one, two)]
-    assert reports[0].measures == reports[1].measures
+    assert reports[0].sets == reports[1].sets
 
 
 def test_a_failure_leaves_nothing_half_written(tmp_path: Path, dataset: Path) -> None:

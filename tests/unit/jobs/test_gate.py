@@ -72,11 +72,11 @@ def test_a_bootstrap_without_a_reason_is_refused(tmp_path: Path, because: str) -
 
 def test_a_changed_policy_is_named_in_the_verdict(tmp_path: Path) -> None:
     folder = write_evaluation(tmp_path / "evaluation", make_answers())
-    gate(folder, tmp_path / "out", overrides=("floor_uar=0.999",))
+    gate(folder, tmp_path / "out", overrides=("measures.uar.limit=0.999",))
     gate(folder, tmp_path / "shipped")
     changed, shipped = read(tmp_path / "out"), read(tmp_path / "shipped")
     assert changed["verdict"] == "FAIL"
-    assert changed["policy"]["name"] == "emotion --set floor_uar=0.999"
+    assert changed["policy"]["name"] == "emotion --set measures.uar.limit=0.999"
     assert changed["policy"]["digest"] != shipped["policy"]["digest"]
 
 
