@@ -12,10 +12,12 @@ import numpy.typing as npt
 
 from voxloop.errors import InputError, IntegrityError
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers, answers_of, read_answers
-from voxloop.evaluation.intervals import Interval, speaker_interval, utterance_interval
+from voxloop.evaluation.intervals import Interval, speaker_interval, speaker_lead, welch_interval
 from voxloop.evaluation.judgement import Bootstrap, Reason
+from voxloop.evaluation.moments import label_moments
 from voxloop.evaluation.policy import Claim, GatePolicy
 from voxloop.evaluation.report import ANSWERS_NAME, EVALUATION_NAME, Evaluation, read_json_record
+from voxloop.evaluation.summed_measures import UAR
 from voxloop.store.digests import digest_file
 from voxloop.verdict import Verdict
 
@@ -34,17 +36,20 @@ class Case:
     @cached_property
     def challenger_uar(self) -> Interval:
         """Interval of the challenger's UAR, in [0, 1], under the policy's claim."""
-        return _clip(self._interval(self.challenger, self.challenger.correct))
+        return _clip(self._interval(self.challenger))
 
     @cached_property
     def champion_uar(self) -> Interval:
         """Interval of the champion's UAR, in [0, 1], under the policy's claim."""
-        return _clip(self._interval(self.champion, self.champion.correct))
+        return _clip(self._interval(self.champion))
 
     @cached_property
     def difference(self) -> Interval:
         """Interval of UAR challenger minus champion, paired by utterance; meant for answers that are found sound."""
-        return self._interval(self.challenger, self.challenger.correct - self.champion.correct)
+        ours, theirs, level = self.challenger, self.champion, self.policy.level
+        if self.policy.claim is Claim.NEW_SPEAKERS:
+            return speaker_lead(_moments(ours), _moments(theirs), UAR, ours.speakers, level=level)
+        return welch_interval(ours.correct - theirs.correct, ours.labels, level=level)
 
     def reason(
         self,
@@ -71,10 +76,10 @@ class Case:
             text=text,
         )
 
-    def _interval(self, answers: Answers, scores: npt.NDArray[np.float64]) -> Interval:
+    def _interval(self, answers: Answers) -> Interval:
         if self.policy.claim is Claim.NEW_SPEAKERS:
-            return speaker_interval(scores, answers.labels, answers.speakers, level=self.policy.level)
-        return utterance_interval(scores, answers.labels, level=self.policy.level)
+            return speaker_interval(_moments(answers), UAR, answers.speakers, level=self.policy.level)
+        return welch_interval(answers.correct, answers.labels, level=self.policy.level)
 
 
 def read_case(folder: Path, policy: GatePolicy, task: str, bootstrap: Bootstrap | None) -> Case:
@@ -95,6 +100,11 @@ def read_case(folder: Path, policy: GatePolicy, task: str, bootstrap: Bootstrap 
         )
     _refuse_other_models(table["model"].unique().to_pylist())
     return Case(evaluation, answers_of(table, CHALLENGER), answers_of(table, CHAMPION), policy, task, bootstrap)
+
+
+def _moments(answers: Answers) -> npt.NDArray[np.float64]:
+    codes = answers.labels
+    return label_moments(codes, np.where(answers.correct, codes, -1), len(np.unique(codes)))
 
 
 def _clip(interval: Interval) -> Interval:
