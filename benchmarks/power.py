@@ -1,9 +1,9 @@
 """How often a better recogniser is found superior: the power curve of `speaker_lead`, over gains and speakers.
 
 The champion's word error rate is 15 %, of 8 words an utterance; each speaker has an error rate of their own
-(intra-speaker correlation 0.1) and a gain of their own, normal with the gain asked for as its mean. Utterances are dealt
-out equally, each model's errors are its own luck (no pairing within an utterance, which is the harder case). A model
-counts as found when the lower end of the 95 % interval of its lead lies above 0.
+(intra-speaker correlation 0.1) and a gain of their own, normal with the gain asked for as its mean. Utterances are
+dealt out equally, each model's errors are its own luck (no pairing within an utterance, which is the harder case). A
+model counts as found when the lower end of the 95 % interval of its lead lies above 0.
 """
 
 from __future__ import annotations

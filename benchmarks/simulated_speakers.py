@@ -3,10 +3,10 @@
 Each function gives test sets: moments summed over each speaker, the challenger's and then the champion's, as `paired`
 measures take them, how much each speaker says, and the true lead.
 
-**Intra-speaker correlation** ρ is that of a model's scores of two utterances of one speaker. For WER and UAR a speaker
-has an error probability (a recall, for each label) from a Beta distribution, and ρ is the share of the variance of
+**Intra-speaker correlation** (rho) is that of a model's scores of two utterances of one speaker. For WER and UAR each
+has an error probability (a recall, for each label) from a Beta distribution, and rho is the share of the variance of
 utterance scores (error rate of 8 words; right or wrong) that lies between speakers. For CCC the reference and each
-model's error are sums of a speaker's and an utterance's normal part, with shares ρ and 1 - ρ of the variance.
+model's error are sums of a speaker's and an utterance's normal part, with shares rho and 1 - rho of the variance.
 
 **Two models** are paired twice: a speaker hard for one is hard for the other (normal copula of their probabilities,
 correlation 0.7), and words or utterances are heard with the same luck in half of the cases, and with luck of their own
@@ -85,9 +85,7 @@ def recogniser_sums(world: World, draw: Draw, rates: tuple[float, float] = (0.13
     return _simulated(np.stack([ours, words, theirs, words], axis=-1), sizes, rates[1] - rates[0])
 
 
-def emotion_sums(
-    world: World, draw: Draw, recalls: tuple[tuple[float, float], ...] = RECALLS
-) -> SimulatedSums:
+def emotion_sums(world: World, draw: Draw, recalls: tuple[tuple[float, float], ...] = RECALLS) -> SimulatedSums:
     """Return sums for `UAR` of four labels, the first said three times as often as the others; as above."""
     probabilities = _draw_probabilities(world, draw, np.array(recalls), world.correlation, (len(recalls),))
     shares = np.array([3.0, *np.ones(len(recalls) - 1)])
@@ -97,7 +95,9 @@ def emotion_sums(
     ours, theirs = count_both(probabilities[..., 0], probabilities[..., 1], asked, draw)
     nothing = np.zeros_like(asked)
     means = np.mean(recalls, axis=0)
-    return _simulated(np.concatenate([asked, nothing, ours, asked, nothing, theirs], axis=-1), sizes, means[0] - means[1])
+    return _simulated(
+        np.concatenate([asked, nothing, ours, asked, nothing, theirs], axis=-1), sizes, means[0] - means[1]
+    )
 
 
 def agreement_sums(

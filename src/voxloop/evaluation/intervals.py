@@ -50,7 +50,7 @@ class Interval(NamedTuple):
 
         So it is between two models that answer every row alike. What that is worth is for who asks to say.
         """
-        return self.error <= _none(self.estimate)
+        return bool(self.error <= _none(self.estimate))
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Studentised:
     def p_value(self, bound: float) -> Floats:
         """Return the one-sided p-values [...] of "not above `bound`", NaN where the data cannot tell.
 
-        At or below α where the lower end of the interval of level 1 - 2 α lies at or above the bound. Where nothing varies
-        it is 0 above the bound and 1 elsewhere.
+        At most 0.025 where the lower end of the 95 % interval lies at or above the bound. Where nothing varies it is 0
+        above the bound and 1 elsewhere.
         """
         ahead = self.estimate - bound
         degenerate = self.error <= _none(self.estimate)
@@ -80,10 +80,8 @@ class Studentised:
 
     def interval(self, level: float, method: str) -> Interval:
         """Return the interval of a single estimate."""
-        low, high = self.ends(level)
-        return Interval(
-            *map(float, (self.estimate, low, high)), level, method, float(self.error), float(self.freedom)
-        )
+        low, high = (float(end) for end in self.ends(level))
+        return Interval(float(self.estimate), low, high, level, method, float(self.error), float(self.freedom))
 
 
 def jackknife(sums: Floats, measure: Measure, sizes: Floats | None = None) -> Studentised:
@@ -91,9 +89,9 @@ def jackknife(sums: Floats, measure: Measure, sizes: Floats | None = None) -> St
 
     With θ the estimate and θ₋ₛ the one without group s, the standard error is √((S-1)/S · Σ(θ₋ₛ - θ)²) (Cameron and
     Miller 2015, "A practitioner's guide to cluster-robust inference", section VI.B, estimator CV3; Hansen 2025,
-    "Jackknife standard errors for clustered regression"), and the quantile that of Student's t with one degree of
-    freedom less than there are groups in effect (`effective_groups`). Of means over groups of one size it is the
-    one-sample t interval over the groups' means.
+    "Jackknife standard errors for clustered regression"), and the quantile that of Student's t with S-1 degrees of
+    freedom, or as many as there are groups in effect (`effective_groups`) where those are fewer still. Of means over
+    groups of one size it is the one-sample t interval over the groups' means.
 
     Args:
         sums: Moments summed over each group (speaker), float64 [..., S, k].
@@ -112,15 +110,16 @@ def jackknife(sums: Floats, measure: Measure, sizes: Floats | None = None) -> St
     moved = np.sum((measure.value(without) - estimate[..., None]) ** 2, axis=-1)
     kept = np.all(measure.support(without) == measure.support(totals)[..., None, :], axis=(-2, -1))
     error = np.where(kept & (groups > 1), np.sqrt((groups - 1) / max(groups, 1) * moved), np.nan)
-    effective = effective_groups(sizes) if sizes is not None else np.full(estimate.shape, float(groups))
-    return Studentised(estimate, error, effective - 1)
+    freedom = np.full(estimate.shape, float(groups - 1))
+    return Studentised(estimate, error, freedom if sizes is None else np.minimum(freedom, effective_groups(sizes)))
 
 
 def effective_groups(sizes: Floats) -> Floats:
     """Return how many groups of one size are worth those of the sizes given, (Σ n)² / Σ n²: [..., S] to [...].
 
     L. Kish, "Survey sampling", 1965; the groups that count for a clustered t test (Carter, Schnepel, Steigerwald 2017,
-    "Asymptotic behavior of a t-test robust to cluster heterogeneity"). 0 for no rows.
+    "Asymptotic behavior of a t-test robust to cluster heterogeneity", where nothing is known of the correlation within;
+    MacKinnon and Webb 2017, "Wild bootstrap inference for wildly different cluster sizes"). 0 for no rows.
     """
     total, squares = sizes.sum(axis=-1), np.square(sizes).sum(axis=-1)
     return np.asarray(total**2 / np.where(squares == 0, 1.0, squares), dtype=np.float64)

@@ -45,7 +45,8 @@ def agreement_moments(references: Floats, answers: Floats) -> Floats:
     """Return count, sums, squares and product of each trait, float64 [n, 6 traits], for `CCC` and `PEARSON`.
 
     Both are moved by the mean reference of their trait first: neither measure sees it, and squares of numbers far from
-    zero would lose digits (T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance", 1983).
+    zero would lose digits (T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance",
+    1983).
 
     Args:
         references: [n] or [n, traits]; NaN where it is not known.

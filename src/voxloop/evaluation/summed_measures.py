@@ -37,7 +37,7 @@ class Measure:
     support: Callable[[Floats], Bools]
 
     def lead(self, challenger: Floats, champion: Floats) -> Floats:
-        """Return how far the challenger's values lie ahead of the champion's: above 0 is better, whatever the measure."""
+        """Return how far the challenger lies ahead of the champion: above 0 is better, whatever the measure."""
         return challenger - champion if self.larger_is_better else champion - challenger
 
 
@@ -59,12 +59,12 @@ def _ratio(sums: Floats) -> Floats:
 
 
 def _ratio_support(sums: Floats) -> Bools:
-    return sums[..., 1:2] != 0
+    return _there(sums[..., 1:2])
 
 
 def _uar(sums: Floats) -> Floats:
     asked, _, hits = _labels(sums)
-    return _mean_where(_divide(hits, asked), asked != 0)
+    return _mean_where(_divide(hits, asked), _there(asked))
 
 
 def _wa(sums: Floats) -> Floats:
@@ -74,12 +74,11 @@ def _wa(sums: Floats) -> Floats:
 
 def _macro_f1(sums: Floats) -> Floats:
     asked, given, hits = _labels(sums)
-    return _mean_where(_divide(2.0 * hits, asked + given), asked + given != 0)
+    return _mean_where(_divide(2.0 * hits, asked + given), _there(asked + given))
 
 
 def _asked(sums: Floats) -> Bools:
-    asked: Bools = _labels(sums)[0] != 0
-    return asked
+    return _there(_labels(sums)[0])
 
 
 def _labels(sums: Floats) -> tuple[Floats, Floats, Floats]:
@@ -95,7 +94,7 @@ def _ccc(sums: Floats) -> Floats:
 
 def _ccc_support(sums: Floats) -> Bools:
     shift, of_reference, of_answer, _ = _central(sums)
-    return ~(_counts(sums) < 2) & (of_reference + of_answer + shift**2 != 0)
+    return _paired_off(sums) & _there(of_reference + of_answer + shift**2)
 
 
 def _pearson(sums: Floats) -> Floats:
@@ -105,11 +104,12 @@ def _pearson(sums: Floats) -> Floats:
 
 
 def _pearson_support(sums: Floats) -> Bools:
-    return ~(_counts(sums) < 2) & (_central(sums)[1] != 0)
+    return _paired_off(sums) & _there(_central(sums)[1])
 
 
-def _counts(sums: Floats) -> Floats:
-    return sums[..., ::6]
+def _paired_off(sums: Floats) -> Bools:
+    """Where a trait has two pairs or more, [..., traits]."""
+    return np.asarray(~(sums[..., ::6] < 2), dtype=np.bool_)
 
 
 def _central(sums: Floats) -> tuple[Floats, Floats, Floats, Floats]:
@@ -128,12 +128,12 @@ def _mae(sums: Floats) -> Floats:
 
 
 def _mae_support(sums: Floats) -> Bools:
-    return sums[..., 1::2] != 0
+    return _there(sums[..., 1::2])
 
 
 def _trait_accuracy(sums: Floats) -> Floats:
     yes, yes_hits, no, no_hits = np.moveaxis(sums.reshape(*sums.shape[:-1], sums.shape[-1] // 4, 4), -1, 0)
-    return _mean_where(_divide(yes_hits + no_hits, yes + no), yes + no != 0)
+    return _mean_where(_divide(yes_hits + no_hits, yes + no), _there(yes + no))
 
 
 def _trait_balanced_accuracy(sums: Floats) -> Floats:
@@ -142,11 +142,11 @@ def _trait_balanced_accuracy(sums: Floats) -> Floats:
 
 
 def _any_kind(sums: Floats) -> Bools:
-    return sums[..., 0::4] + sums[..., 2::4] != 0
+    return _there(sums[..., 0::4] + sums[..., 2::4])
 
 
 def _both_kinds(sums: Floats) -> Bools:
-    return (sums[..., 0::4] != 0) & (sums[..., 2::4] != 0)
+    return _there(sums[..., 0::4]) & _there(sums[..., 2::4])
 
 
 def _ece(sums: Floats) -> Floats:
@@ -154,7 +154,12 @@ def _ece(sums: Floats) -> Floats:
 
 
 def _ece_support(sums: Floats) -> Bools:
-    return sums[..., :1] != 0
+    return _there(sums[..., :1])
+
+
+def _there(counts: Floats) -> Bools:
+    """Where something is counted; what is not a number counts, so that it is not left out silently."""
+    return np.asarray(counts != 0, dtype=np.bool_)
 
 
 def _divide(above: Floats, below: Floats) -> Floats:
@@ -174,15 +179,15 @@ CER = Measure("cer", False, _ratio, _ratio_support)
 MEAN = Measure("mean", True, _ratio, _ratio_support)
 """Mean over rows, by `mean_moments`; `dataclasses.replace` gives it a name and says what is better."""
 UAR = Measure("uar", True, _uar, _asked)
-"""Unweighted average recall, by `label_moments`: the mean recall of the labels somebody says (Schuller, Steidl, Batliner,
-"The INTERSPEECH 2009 emotion challenge", 2009)."""
+"""Unweighted average recall, by `label_moments`: the mean recall of the labels somebody says (Schuller, Steidl,
+Batliner, "The INTERSPEECH 2009 emotion challenge", 2009)."""
 WA = Measure("wa", True, _wa, _asked)
 """Weighted accuracy, by `label_moments`: the share of rows that are right (same source)."""
 MACRO_F1 = Measure("macro_f1", True, _macro_f1, _asked)
 """Mean F1 of the labels said or answered, by `label_moments` (Opitz and Burst, arXiv:1911.03347). Where a label is
 answered and never said, the value jumps as its last answer is left out, and the interval widens."""
 CCC = Measure("ccc", True, _ccc, _ccc_support)
-"""Concordance correlation coefficient, mean over traits, by `agreement_moments` (L. I.-K. Lin, Biometrics 45(1), 1989)."""
+"""Concordance correlation coefficient, mean over traits, by `agreement_moments` (Lin, Biometrics 45(1), 1989)."""
 PEARSON = Measure("r", True, _pearson, _pearson_support)
 """Pearson's correlation, mean over traits, by `agreement_moments`; 0 for answers that are constant."""
 MAE = Measure("mae", False, _mae, _mae_support)

@@ -48,6 +48,7 @@ from voxloop.tasks.calibration import expected_calibration_error
 from voxloop.tasks.emotion import macro_f1, uar, wa
 from voxloop.tasks.personality_encoding import Kind, PersonalityEncoding, TraitScale
 from voxloop.tasks.personality_measures import measure_speakers
+from voxloop.tasks.transcripts import AsrEncoding
 from voxloop.tasks.words import Vocabulary
 
 LABELS = ("anger", "fear", "happiness", "neutral")
@@ -105,7 +106,8 @@ def test_error_rates_are_those_of_recognition() -> None:
     found = ["one too three four", "", "six seven", "ate nine"]
     words = [jiwer.process_words(one, other) for one, other in zip(wanted, found, strict=True)]
     letters = [jiwer.process_characters(one, other) for one, other in zip(wanted, found, strict=True)]
-    said = asr.measure(*([{"text": text} for text in texts] for texts in (wanted, found)), None)  # type: ignore[arg-type]
+    references, answers = ([{"text": text} for text in texts] for texts in (wanted, found))
+    said = asr.measure(references, answers, AsrEncoding(symbols=()))
     for measure, parts in ((WER, words), (CER, letters)):
         errors = [part.substitutions + part.deletions + part.insertions for part in parts]
         lengths = [part.substitutions + part.deletions + part.hits for part in parts]
