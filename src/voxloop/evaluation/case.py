@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from voxloop.errors import InputError, IntegrityError
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers, answers_of, read_answers
-from voxloop.evaluation.intervals import Interval, speaker_interval, speaker_lead, welch_interval
+from voxloop.evaluation.intervals import Interval, speaker_interval, speaker_lead
 from voxloop.evaluation.judgement import Bootstrap, Reason
 from voxloop.evaluation.moments import label_moments
 from voxloop.evaluation.policy import Claim, GatePolicy
 from voxloop.evaluation.report import ANSWERS_NAME, EVALUATION_NAME, Evaluation, read_json_record
 from voxloop.evaluation.summed_measures import UAR
+from voxloop.evaluation.welch import welch_interval
 from voxloop.store.digests import digest_file
 from voxloop.verdict import Verdict
 

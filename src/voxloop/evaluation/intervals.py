@@ -2,7 +2,7 @@
 
 Which function is right depends on what is claimed. A claim about new speakers has speakers as its sample:
 `speaker_interval`, `speaker_lead`. A claim about the speakers at hand has their utterances: `utterance_interval`,
-`utterance_lead`, or for recalls `welch_interval`. All start from moments (`voxloop.evaluation.moments`), and
+`utterance_lead`, or for recalls `voxloop.evaluation.welch`. All start from moments (`voxloop.evaluation.moments`), and
 `jackknife` takes any number of draws at once. `docs/statistics.md` shows how often they are right.
 """
 
@@ -165,37 +165,6 @@ def utterance_interval(moments: Floats, measure: Measure, *, level: float) -> In
 def utterance_lead(challenger: Floats, champion: Floats, measure: Measure, *, level: float) -> Interval:
     """Return the interval of the challenger's lead for further utterances of these speakers, as `speaker_lead`."""
     return utterance_interval(np.concatenate([challenger, champion], axis=1), paired(measure), level=level)
-
-
-def welch_interval(scores: Floats, labels: Codes, *, level: float) -> Interval:
-    """Return the interval of a mean recall for further utterances of these speakers: Welch's t over utterances.
-
-    Each label is a stratum with a mean and a variance of its own; degrees of freedom by Welch and Satterthwaite
-    (Welch 1947, "The generalization of Student's problem when several different population variances are
-    involved"): exact where labels are few, of very different size. Speakers are no strata, as above.
-
-    Args:
-        scores: 1 where a model is right and 0 where it is wrong, or the difference of two models' scores, float64 [n].
-        labels: Code of the reference label of each utterance, int64 [n].
-        level: Two-sided confidence, in (0, 1).
-
-    Returns:
-        The interval; its ends are NaN when some label has fewer than two utterances.
-    """
-    method = "Welch's t over utterances, stratified by label"
-    if not len(scores):
-        return Interval(np.nan, np.nan, np.nan, level, method)
-    strata = np.unique(labels, return_inverse=True)[1]
-    sizes = np.bincount(strata).astype(np.float64)
-    means = np.bincount(strata, weights=scores) / sizes
-    estimate = np.asarray(means.mean())
-    if np.any(sizes < 2):
-        return Interval(float(estimate), np.nan, np.nan, level, method)
-    squares = np.bincount(strata, weights=(scores - means[strata]) ** 2)
-    shares = squares / (sizes - 1) / sizes / len(sizes) ** 2
-    variance = float(shares.sum())
-    freedom = variance**2 / float(np.sum(shares**2 / (sizes - 1))) if variance > 0 else float(len(scores) - len(sizes))
-    return Studentised(estimate, np.sqrt(np.asarray(variance)), np.asarray(freedom)).interval(level, method)
 
 
 def p_value(lead: Interval, bound: float) -> float:

@@ -153,10 +153,6 @@ def _ece(sums: Floats) -> Floats:
     return _divide(np.abs(sums[..., 1:]).sum(axis=-1), sums[..., 0])
 
 
-def _ece_support(sums: Floats) -> Bools:
-    return _there(sums[..., :1])
-
-
 def _there(counts: Floats) -> Bools:
     """Where something is counted; what is not a number counts, so that it is not left out silently."""
     return np.asarray(counts != 0, dtype=np.bool_)
@@ -198,6 +194,6 @@ ACCURACY = Measure("accuracy", True, _trait_accuracy, _any_kind)
 """Share of right yes-or-no answers, mean over traits, by `binary_moments`."""
 BALANCED_ACCURACY = Measure("balanced_accuracy", True, _trait_balanced_accuracy, _both_kinds)
 """Mean recall of yes and no, mean over the traits that have both, by `binary_moments`."""
-ECE = Measure("ece", False, _ece, _ece_support)
+ECE = Measure("ece", False, _ece, lambda sums: _there(sums[..., :1]))
 """Expected calibration error, by `calibration_moments` (Guo, Pleiss, Sun, Weinberger, ICML 2017, equation 3). It has
 kinks where a bin is right on average, and is biased upwards in small samples: an interval about it is rough."""

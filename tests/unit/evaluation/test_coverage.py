@@ -1,21 +1,26 @@
 """What the intervals say of simulated speakers, whose truth is known, comes true as often as they say.
 
-Every seed is fixed, so a test that passes does so again. Bounds leave room for chance: of other seeds less than one in
-10,000 would cross one (four standard errors of a binomial share), were the true share at the edge of what is allowed.
+Every seed is fixed, so a test that passes does so again. Bounds leave room for chance: four standard errors of a binomial
+share, so that with other seeds a cell would cross its bound less than once in 10,000, were its true share at the edge.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from benchmarks import coverage, power
 from benchmarks.coverage import CORRELATIONS, SIMULATIONS, SPEAKERS, cover, measure_false_superiority
 from benchmarks.power import measure_power
 from benchmarks.simulated_speakers import Talk, World, agreement_sums, emotion_sums, recogniser_sums
-from voxloop.evaluation.intervals import welch_interval
 from voxloop.evaluation.summed_measures import CCC, UAR, WER, Measure, paired
+from voxloop.evaluation.welch import welch_interval
 from voxloop.settings import Settings
 
+Capture = pytest.CaptureFixture[str]
 FEWEST = 1000
 
 
@@ -84,3 +89,11 @@ def test_the_correlation_within_a_speaker_is_what_it_is_called() -> None:
         between = rates.var() - within
         utterances = between + within * 25
         assert between / utterances == pytest.approx(correlation, abs=0.01)
+
+
+@pytest.mark.parametrize(("main", "cells"), [(coverage.main, 36), (power.main, 6)], ids=["coverage", "power"])
+def test_tables_end_in_what_was_found(main: Callable[[list[str]], int], cells: int, capsys: Capture) -> None:
+    assert main(["--draws", "60"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {"what", "ours", "peer", "ratio", "target", "holds"} <= json.loads(lines[-1]).keys()
+    assert sum(line.count("0.") >= 3 for line in lines) >= cells

@@ -19,10 +19,10 @@ from voxloop.evaluation.intervals import (
     speaker_lead,
     utterance_interval,
     utterance_lead,
-    welch_interval,
 )
 from voxloop.evaluation.moments import agreement_moments, error_moments, label_moments, mean_moments, sum_groups
 from voxloop.evaluation.summed_measures import CCC, MACRO_F1, MEAN, PEARSON, UAR, WER, Measure, paired
+from voxloop.evaluation.welch import welch_interval
 
 Moments = Any
 ROWS = st.lists(
