@@ -50,7 +50,7 @@ class Interval(NamedTuple):
 
         So it is between two models that answer every row alike. What that is worth is for who asks to say.
         """
-        return bool(self.error <= _none(self.estimate))
+        return bool(self.error <= _rounding(self.estimate))
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Studentised:
         above the bound and 1 elsewhere.
         """
         ahead = self.estimate - bound
-        degenerate = self.error <= _none(self.estimate)
+        degenerate = self.error <= _rounding(self.estimate)
         tail = special.stdtr(self.freedom, -ahead / np.where(degenerate, 1.0, self.error))
-        certain = (ahead <= _none(self.estimate)).astype(np.float64)
+        certain = (ahead <= _rounding(self.estimate)).astype(np.float64)
         return np.asarray(np.where(degenerate, certain, tail), dtype=np.float64)
 
     def interval(self, level: float, method: str) -> Interval:
@@ -173,6 +173,6 @@ def p_value(lead: Interval, bound: float) -> float:
     return float(Studentised(*parts).p_value(bound))
 
 
-def _none(estimate: npt.ArrayLike) -> Floats:
+def _rounding(estimate: npt.ArrayLike) -> Floats:
     """Return what is no standard error beside an estimate."""
     return np.asarray(ROUNDING * np.maximum(1.0, np.abs(estimate)), dtype=np.float64)
