@@ -19,6 +19,9 @@ BENCHMARKS = (
     "checkpoint",
     "engine",
     "recogniser_rtf",
+    "bootstrap",
+    "power",
+    "coverage",
 )
 
 

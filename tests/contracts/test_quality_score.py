@@ -17,6 +17,8 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from benchmarks.quality.score import score
 from voxloop.evaluation.intervals import speaker_interval
+from voxloop.evaluation.moments import agreement_moments, label_moments
+from voxloop.evaluation.summed_measures import CCC, MACRO_F1, UAR
 from voxloop.settings import get_settings
 from voxloop.tasks.agreement import ccc, pearson
 
@@ -79,10 +81,12 @@ def test_recalls_are_scikit_learns_and_their_interval_is_voxloops() -> None:
     wanted, said = ([pair[side] for pair in pairs] for side in (0, 1))
     assert found["uar"]["value"] == pytest.approx(balanced_accuracy_score(wanted, said))
     assert found["macro_f1"]["value"] == pytest.approx(f1_score(wanted, said, average="macro"))
-    correct = np.array([float(one == other) for one, other in pairs])
-    codes = np.array([LABELS.index(one) for one in wanted])
-    interval = speaker_interval(correct, codes, np.arange(len(pairs)) % 5, level=0.95)
-    assert [found["uar"][end] for end in ("low", "high")] == pytest.approx([interval.low, interval.high])
+    codes, answers = (np.array([LABELS.index(one) for one in names]) for names in (wanted, said))
+    moments, speakers = label_moments(codes, answers, len(LABELS)), np.arange(len(pairs)) % 5
+    for measure in (UAR, MACRO_F1):
+        interval = speaker_interval(moments, measure, speakers, level=0.95)
+        ends = [found[measure.name][end] for end in ("low", "high")]
+        assert ends == pytest.approx([interval.low, interval.high])
     assert found["uar"]["over"] == "speakers"
 
 
@@ -97,6 +101,8 @@ def test_agreement_is_over_speakers_means() -> None:
     )
     assert found["ccc"]["value"] == pytest.approx(ccc(wanted, said))
     assert found["r_openness"]["value"] == pytest.approx(pearson(wanted, said))
+    interval = speaker_interval(agreement_moments(wanted, said), CCC, np.arange(10), level=0.95)
+    assert [found["ccc"][end] for end in ("low", "high")] == pytest.approx([interval.low, interval.high])
     constant = score(*make_files("traits", [(one, {"openness": 4.0}) for one, _ in pairs], speakers=10))["all"]
     assert constant["ccc"]["value"] == constant["r"]["value"] == 0.0
 

@@ -1,30 +1,39 @@
-"""Confidence intervals of the unweighted average recall (UAR) and of paired differences of it.
-
-UAR is the mean over labels of the recall of each. Both functions take one score an utterance: 1 where a model is
-right and 0 where it is wrong for the UAR of one model, or the difference of two models' scores (-1, 0, 1) for the
-paired difference of theirs; the statistic is the same, linear in the scores.
+"""Confidence intervals of measures, and of one model's lead over another, studentised over speakers or utterances.
 
 Which function is right depends on what is claimed. A claim about new speakers has speakers as its sample:
-`speaker_interval`. A claim about the speakers at hand has their utterances: `utterance_interval`.
+`speaker_interval`, `speaker_lead`. A claim about the speakers at hand has their utterances: `utterance_interval`,
+`utterance_lead`, or for recalls `voxloop.evaluation.welch`. All start from moments (`voxloop.evaluation.moments`), and
+`jackknife` takes any number of draws at once. `docs/statistics.md` shows how often they are right.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from voxloop.evaluation.moments import sum_groups
+from voxloop.evaluation.summed_measures import Measure, paired
+
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
+
+OVER_SPEAKERS = "jackknife-t over speakers"
+OVER_UTTERANCES = "jackknife-t over utterances"
+ROUNDING = 1e-12
+"""A standard error below this share of the estimate, or of 1, is none."""
 
 
 class Interval(NamedTuple):
     """A two-sided confidence interval.
 
-    `estimate`, `low` and `high` are shares of 1; `low` and `high` are NaN where the data cannot tell. `level` is
-    the two-sided confidence, and `method` says in words what was studentised over what.
+    `estimate`, `low` and `high` are in the unit of the measure; `low` and `high` are NaN where the data cannot tell.
+    `level` is the two-sided confidence, and `method` says in words what was studentised over what. `error` is the
+    standard error and `freedom` the degrees of freedom of its Student's t.
     """
 
     estimate: float
@@ -32,84 +41,138 @@ class Interval(NamedTuple):
     high: float
     level: float
     method: str
+    error: float = math.nan
+    freedom: float = math.nan
+
+    @property
+    def is_degenerate(self) -> bool:
+        """Whether nothing varies: the sample holds no evidence of how sure the estimate is, and its width is 0.
+
+        So it is between two models that answer every row alike. What that is worth is for who asks to say.
+        """
+        return bool(self.error <= _rounding(self.estimate))
 
 
-def speaker_interval(scores: Floats, labels: Codes, speakers: Codes, *, level: float) -> Interval:
-    """Return the interval of the mean recall for speakers not heard yet: delete-one-speaker jackknife-t.
+@dataclass(frozen=True)
+class Studentised:
+    """Estimates, their standard errors (NaN where the data cannot tell) and degrees of freedom, float64 [...]."""
 
-    With θ the estimate and θ₋ₛ the one without speaker s, the standard error is √((S-1)/S · Σ(θ₋ₛ - θ)²) and the
-    quantile that of Student's t with S-1 degrees of freedom (Cameron and Miller 2015, "A practitioner's guide to
-    cluster-robust inference", section VI.B, estimator CV3; Hansen 2025, "Jackknife standard errors for clustered
-    regression"). Where every speaker says every label equally often it is the one-sample t interval over the
-    speakers' own UARs.
+    estimate: Floats
+    error: Floats
+    freedom: Floats
+
+    def ends(self, level: float) -> tuple[Floats, Floats]:
+        """Return the lower and upper ends [...] of two-sided intervals."""
+        reach = special.stdtrit(self.freedom, (1 + level) / 2) * self.error
+        return self.estimate - reach, self.estimate + reach
+
+    def p_value(self, bound: float) -> Floats:
+        """Return the one-sided p-values [...] of "not above `bound`", NaN where the data cannot tell.
+
+        At most 0.025 where the lower end of the 95 % interval lies at or above the bound. Where nothing varies it is 0
+        above the bound and 1 elsewhere.
+        """
+        ahead = self.estimate - bound
+        degenerate = self.error <= _rounding(self.estimate)
+        tail = special.stdtr(self.freedom, -ahead / np.where(degenerate, 1.0, self.error))
+        certain = (ahead <= _rounding(self.estimate)).astype(np.float64)
+        return np.asarray(np.where(degenerate, certain, tail), dtype=np.float64)
+
+    def interval(self, level: float, method: str) -> Interval:
+        """Return the interval of a single estimate."""
+        low, high = (float(end) for end in self.ends(level))
+        return Interval(float(self.estimate), low, high, level, method, float(self.error), float(self.freedom))
+
+
+def jackknife(sums: Floats, measure: Measure, sizes: Floats | None = None) -> Studentised:
+    """Return the delete-one-group jackknife of a measure.
+
+    With θ the estimate and θ₋ₛ the one without group s, the standard error is √((S-1)/S · Σ(θ₋ₛ - θ)²) (Cameron and
+    Miller 2015, "A practitioner's guide to cluster-robust inference", section VI.B, estimator CV3; Hansen 2025,
+    "Jackknife standard errors for clustered regression"), and the quantile that of Student's t with S-1 degrees of
+    freedom, or as many as there are groups in effect (`effective_groups`) where those are fewer still. Of means over
+    groups of one size it is the one-sample t interval over the groups' means.
 
     Args:
-        scores: One score an utterance, float64 [n].
-        labels: Code of the reference label of each utterance, int64 [n].
-        speakers: Code of the speaker of each utterance, int64 [n].
+        sums: Moments summed over each group (speaker), float64 [..., S, k].
+        measure: What to measure.
+        sizes: Rows of each group, float64 [..., S]; None where all have the same.
+
+    Returns:
+        Arrays [...]; the error is NaN with fewer than two groups, where a label or trait has a single group, and where
+        anything is not finite.
+    """
+    sums = np.where(np.isfinite(sums), sums, np.nan)
+    groups = sums.shape[-2]
+    totals = sums.sum(axis=-2)
+    without = totals[..., None, :] - sums
+    estimate = measure.value(totals)
+    moved = np.sum((measure.value(without) - estimate[..., None]) ** 2, axis=-1)
+    kept = np.all(measure.support(without) == measure.support(totals)[..., None, :], axis=(-2, -1))
+    error = np.where(kept & (groups > 1), np.sqrt((groups - 1) / max(groups, 1) * moved), np.nan)
+    freedom = np.full(estimate.shape, float(groups - 1))
+    return Studentised(estimate, error, freedom if sizes is None else np.minimum(freedom, effective_groups(sizes)))
+
+
+def effective_groups(sizes: Floats) -> Floats:
+    """Return how many groups of one size are worth those of the sizes given, (Σ n)² / Σ n²: [..., S] to [...].
+
+    L. Kish, "Survey sampling", 1965; the groups that count for a clustered t test (Carter, Schnepel, Steigerwald 2017,
+    "Asymptotic behavior of a t-test robust to cluster heterogeneity", where nothing is known of the correlation within;
+    MacKinnon and Webb 2017, "Wild bootstrap inference for wildly different cluster sizes"). 0 for no rows.
+    """
+    total, squares = sizes.sum(axis=-1), np.square(sizes).sum(axis=-1)
+    return np.asarray(total**2 / np.where(squares == 0, 1.0, squares), dtype=np.float64)
+
+
+def speaker_interval(moments: Floats, measure: Measure, speakers: Codes, *, level: float) -> Interval:
+    """Return the interval of a measure for speakers not heard yet, by `jackknife` over speakers.
+
+    Args:
+        moments: What each row adds, float64 [n, k].
+        measure: What to measure.
+        speakers: Code of the speaker of each row, int64 [n].
         level: Two-sided confidence, in (0, 1).
 
     Returns:
         The interval; its ends are NaN with fewer than two speakers, or when one speaker alone says some label.
     """
-    method = "jackknife-t over speakers"
-    if not len(scores):
-        return Interval(np.nan, np.nan, np.nan, level, method)
-    sums = _cross_sums(speakers, labels, scores)
-    counts = _cross_sums(speakers, labels, np.ones_like(scores))
-    totals, sizes = sums.sum(axis=0), counts.sum(axis=0)
-    estimate = float(np.mean(totals / sizes))
-    speaker_count = len(sums)
-    if speaker_count < 2 or np.any(counts == sizes):
-        return Interval(estimate, np.nan, np.nan, level, method)
-    without = np.mean((totals - sums) / (sizes - counts), axis=1)
-    error = np.sqrt((speaker_count - 1) / speaker_count * np.sum((without - estimate) ** 2))
-    return _student(estimate, float(error), speaker_count - 1, level, method)
+    sizes = np.unique(speakers, return_counts=True)[1].astype(np.float64)
+    return jackknife(sum_groups(moments, speakers), measure, sizes).interval(level, OVER_SPEAKERS)
 
 
-def utterance_interval(scores: Floats, labels: Codes, *, level: float) -> Interval:
-    """Return the interval of the mean recall for further utterances of these speakers: Welch's t over utterances.
-
-    Each label is a stratum with a mean and a variance of its own; degrees of freedom by Welch and Satterthwaite
-    (Welch 1947, "The generalization of Student's problem when several different population variances are
-    involved"). Speakers are not strata: what differs between them stays in the variance, which errs on the wide side.
+def speaker_lead(challenger: Floats, champion: Floats, measure: Measure, speakers: Codes, *, level: float) -> Interval:
+    """Return the interval of the challenger's lead for speakers not heard yet: the same speakers are left out of both.
 
     Args:
-        scores: One score an utterance, float64 [n].
-        labels: Code of the reference label of each utterance, int64 [n].
+        challenger: Moments of the challenger's answers, float64 [n, k].
+        champion: Moments of the champion's, the same rows in the same order.
+        measure: What to measure; a lead above 0 is better, whichever way it runs.
+        speakers: Code of the speaker of each row, int64 [n].
         level: Two-sided confidence, in (0, 1).
-
-    Returns:
-        The interval; its ends are NaN when some label has fewer than two utterances.
     """
-    method = "Welch's t over utterances, stratified by label"
-    if not len(scores):
-        return Interval(np.nan, np.nan, np.nan, level, method)
-    strata = _compact(labels)
-    sizes = np.bincount(strata).astype(np.float64)
-    means = np.bincount(strata, weights=scores) / sizes
-    estimate = float(means.mean())
-    if np.any(sizes < 2):
-        return Interval(estimate, np.nan, np.nan, level, method)
-    squares = np.bincount(strata, weights=(scores - means[strata]) ** 2)
-    shares = squares / (sizes - 1) / sizes / len(sizes) ** 2
-    variance = float(shares.sum())
-    freedom = variance**2 / float(np.sum(shares**2 / (sizes - 1))) if variance > 0 else float(len(scores) - len(sizes))
-    return _student(estimate, float(np.sqrt(variance)), freedom, level, method)
+    return speaker_interval(np.concatenate([challenger, champion], axis=1), paired(measure), speakers, level=level)
 
 
-def _student(estimate: float, error: float, freedom: float, level: float, method: str) -> Interval:
-    reach = float(special.stdtrit(freedom, (1 + level) / 2)) * error
-    return Interval(estimate, estimate - reach, estimate + reach, level, method)
+def utterance_interval(moments: Floats, measure: Measure, *, level: float) -> Interval:
+    """Return the interval of a measure for further utterances of these speakers, by `jackknife` over utterances.
+
+    Speakers are not strata: what differs between them stays in the variance, which errs on the wide side.
+    """
+    return jackknife(moments, measure).interval(level, OVER_UTTERANCES)
 
 
-def _cross_sums(rows: Codes, columns: Codes, weights: Floats) -> Floats:
-    """Return the sum of `weights` per pair of codes, float64 [rows, columns]; codes that never occur are left out."""
-    row, column = _compact(rows), _compact(columns)
-    shape = (int(row.max()) + 1, int(column.max()) + 1)
-    cells = np.bincount(row * shape[1] + column, weights=weights, minlength=shape[0] * shape[1]).astype(np.float64)
-    return cells.reshape(shape)
+def utterance_lead(challenger: Floats, champion: Floats, measure: Measure, *, level: float) -> Interval:
+    """Return the interval of the challenger's lead for further utterances of these speakers, as `speaker_lead`."""
+    return utterance_interval(np.concatenate([challenger, champion], axis=1), paired(measure), level=level)
 
 
-def _compact(codes: Codes) -> Codes:
-    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
+def p_value(lead: Interval, bound: float) -> float:
+    """Return the one-sided p-value of "the lead is not above `bound`", by the t of its interval; see `Studentised`."""
+    parts = (np.asarray(part, dtype=np.float64) for part in (lead.estimate, lead.error, lead.freedom))
+    return float(Studentised(*parts).p_value(bound))
+
+
+def _rounding(estimate: npt.ArrayLike) -> Floats:
+    """Return what is no standard error beside an estimate."""
+    return np.asarray(ROUNDING * np.maximum(1.0, np.abs(estimate)), dtype=np.float64)
