@@ -116,7 +116,7 @@ COMMANDS = (
     Command("ledger show", "voxloop.jobs.ledger:show", "Print the newest entries.", LEDGER),
     Command("ledger looks", "voxloop.jobs.ledger:looks", "Print the looks left on each evaluation set.", LEDGER),
     Command("ledger migrate", "voxloop.jobs.ledger:migrate", "Bring the tables up to date, as their owner.", LEDGER),
-    Command("ledger restore-head", "voxloop.jobs.ledger:restore_head", "Answer for a head that was lost.", LEDGER),
+    Command("ledger restore-head", "voxloop.jobs.ledger:restore_head", "Answer for a head not kept here.", LEDGER),
 )
 
 FAMILIES = {

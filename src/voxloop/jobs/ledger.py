@@ -112,12 +112,12 @@ def migrate() -> None:
 
 
 def restore_head(*, because: str) -> None:
-    """Take the ledger as it ends now for whole, after the file of its head was lost.
+    """Take the ledger as it ends now for whole, where no head is kept: it was lost, or another machine joins.
 
-    Nobody can tell any more whether its tail was cut: that is a person's word, and an entry keeps it for good.
+    Nobody here can tell whether its tail was cut: that is a person's word, and an entry keeps it for good.
 
     Args:
-        because: How the head was lost, and how you know that no entry was.
+        because: How the head was lost, and how you know that no entry was; or which machine joins.
 
     Raises:
         InputError: No reason is given.

@@ -102,10 +102,10 @@ class Ledger:
             pass
 
     def restore_head(self, because: str, at: datetime) -> Entry:
-        """Take the chain as it ends now for whole, after the head was lost; an entry keeps the reason for good.
+        """Take the chain as it ends now for whole, where no head is kept; an entry keeps the reason for good.
 
         Args:
-            because: How the head was lost, and why nothing else was.
+            because: How the head was lost, and why nothing else was; or which machine joins.
             at: Aware.
 
         Raises:
