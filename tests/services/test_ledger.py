@@ -23,7 +23,6 @@ from voxloop.ledger.looks import LookPolicy, record_look
 from voxloop.ledger.tables import VERSION_TABLE, LedgerTable
 from voxloop.settings import Settings
 
-
 COPY = "SELECT {}, at, kind, task, subject, 'new', payload, previous, sealer, digest FROM ledger_entry LIMIT 1"
 
 
