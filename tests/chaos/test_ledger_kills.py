@@ -6,6 +6,8 @@ import random
 import time
 from itertools import count
 
+import pytest
+
 from tests.chaos.ledger_writer import read_acknowledged, start_writer
 from tests.unit.ledger.books import make_draft
 from voxloop.ledger.book import open_ledger
@@ -34,6 +36,7 @@ def test_the_same_acts_by_several_processes_are_written_once(settings: Settings)
     assert [entry.act for entry in open_ledger(settings).verify()] == [f"same/{number}" for number in range(1, 21)]
 
 
+@pytest.mark.timeout(3600)
 def test_killed_while_appending_it_stays_whole_and_keeps_what_it_acknowledged(settings: Settings) -> None:
     kills = max(3, settings.trial_count(KILLS))
     draw = random.Random(20261121)  # noqa: S311 - moments, not secrets

@@ -20,11 +20,8 @@ SHORT = 20
 """Characters of a digest that a table shows."""
 
 
-def verify() -> int:
+def verify() -> None:
     """Check the whole ledger: every seal, the chain, and that its end is the one that was seen last.
-
-    Returns:
-        The number of entries.
 
     Raises:
         IntegrityError: It is not whole (exit 4); the message names the first entry that is wrong and how.
@@ -34,7 +31,6 @@ def verify() -> int:
     entries = book.verify()
     last = f", the last of {entries[-1].at}, {entries[-1].digest[:12]}" if entries else ""
     print(f"ledger whole: {len(entries)} entries{last}, in {book.name}", flush=True)
-    return 0
 
 
 def show(

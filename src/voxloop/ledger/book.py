@@ -75,7 +75,10 @@ class Ledger:
             ServiceUnavailableError: The database does not answer.
         """
         head = read_head(self._head, self._sealer)  # before the rows: others may append meanwhile
-        entries = follow(self._database.read_rows(), self._sealer)
+        rows = self._database.read_rows()
+        if head is None and rows and self._head.exists():  # the first of all was appended meanwhile
+            return self.read()
+        entries = follow(rows, self._sealer)
         check_head(entries, head)
         return entries
 
@@ -91,9 +94,10 @@ class Ledger:
             ServiceUnavailableError: As `read`.
         """
         entries = self.read()
-        if entries:
+        tip = Head(entries[-1].sequence, entries[-1].digest) if entries else START
+        if entries and read_head(self._head, self._sealer) != tip:
             with hold_lock(self._lock):
-                self._advance(read_head(self._head, self._sealer), Head(entries[-1].sequence, entries[-1].digest))
+                self._advance(read_head(self._head, self._sealer), tip)
         return entries
 
     def migrate(self) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voxloop.errors import VoxloopError
 from voxloop.ledger.database_failures import explained
 from voxloop.ledger.entry import FIELDS, Entry, as_row
 from voxloop.ledger.schema import find_table, has_entries, migrate
@@ -92,9 +93,23 @@ def open_database(folder: Path, url: SecretStr | None) -> Database:
 
     Raises:
         ConfigError: It is no such address.
+        VoxloopError: The libraries it needs are not installed.
     """
+    try:
+        return _open_database(folder, url)
+    except ImportError as missing:
+        raise VoxloopError(
+            f"there is no {missing.name} for the ledger",
+            rule="it needs SQLModel, Alembic and, on a server, psycopg",
+            remedy="pip install 'voxloop[platform]'",
+        ) from None
+
+
+def _open_database(folder: Path, url: SecretStr | None) -> Database:
     from sqlalchemy import URL, create_engine, event
     from sqlalchemy.pool import NullPool
+
+    import voxloop.ledger.tables  # noqa: F401 - what is missing is missed here, not in the middle of an act
 
     if url is not None:
         from voxloop.store.database_address import read_postgres_address

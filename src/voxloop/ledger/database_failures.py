@@ -11,7 +11,7 @@ from voxloop.errors import IntegrityError, ServiceUnavailableError, VoxloopError
 from voxloop.ledger.head import RUNBOOK
 
 if TYPE_CHECKING:
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import DatabaseError, OperationalError
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def explained(name: str, file: Path | None) -> Iterator[None]:
             rule="its user may read and insert; tables are made and changed by their owner",
             remedy="as the owner: voxloop ledger migrate",
         ) from None
-    except (exc.DatabaseError, ImportError) as wrong:
+    except exc.DatabaseError as wrong:
         raise _damaged(name, wrong) from None
 
 
@@ -58,8 +58,8 @@ def _explain_sqlite(name: str, lost: OperationalError) -> VoxloopError | None:
     )
 
 
-def _damaged(name: str, wrong: Exception) -> IntegrityError:
-    cause = getattr(wrong, "orig", None) or wrong
+def _damaged(name: str, wrong: DatabaseError) -> IntegrityError:
+    cause = wrong.orig
     return IntegrityError(
         f"the ledger in {name} cannot be read or written ({type(cause).__name__}: {cause})",
         rule="it is a database of the form its migrations gave it, and only grows",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from voxloop.errors import ConfigError, InputError, IntegrityError, RefusedError
 from voxloop.ledger import book as book_module
 from voxloop.ledger.book import open_ledger
 from voxloop.ledger.database import FILE_NAME, open_database
-from voxloop.ledger.entry import NOTHING
+from voxloop.ledger.entry import NOTHING, Sealer
+from voxloop.ledger.head import Head, read_head
 from voxloop.settings import Settings, get_settings
 
 WORDS = st.text(min_size=1, max_size=20).filter(str.isprintable)
@@ -243,6 +245,25 @@ def test_tables_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:
         connection.execute("UPDATE ledger_version SET version_num = '9999'")
     with pytest.raises(VoxloopError, match="made by a newer version"):
         book.append(make_draft(2))
+
+
+def test_a_first_entry_between_head_and_rows_is_no_lost_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = open_book(tmp_path)
+
+    def read_and_be_overtaken(path: Path, sealer: Sealer) -> Head | None:
+        found = read_head(path, sealer)
+        monkeypatch.setattr(book_module, "read_head", read_head)
+        open_book(tmp_path).append(make_draft(1))
+        return found
+
+    monkeypatch.setattr(book_module, "read_head", read_and_be_overtaken)
+    assert [entry.sequence for entry in book.read()] == [1]
+
+
+def test_without_its_libraries_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "voxloop.ledger.tables", None)
+    with pytest.raises(VoxloopError, match=r"pip install 'voxloop\[platform\]'"):
+        open_book(tmp_path)
 
 
 def test_settings_name_the_ledger(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -109,6 +110,15 @@ def test_between_reading_and_writing_another_may_look(tmp_path: Path, monkeypatc
     monkeypatch.setattr(book, "read", read_and_be_overtaken)
     assert look(book, "slower").answer is LookAnswer.SPENT
     assert [entry.content["challenger"] for entry in read()][-1] == "faster"
+
+
+def test_of_many_at_once_no_more_get_through_than_looks_are_left(tmp_path: Path) -> None:
+    def ask(number: int) -> bool:
+        return look(open_book(tmp_path), f"m{number}").is_allowed
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(ask, range(12))) == POLICY.looks_per_set
+    assert len(open_book(tmp_path).verify()) == POLICY.looks_per_set
 
 
 def test_a_look_taken_out_of_the_ledger_is_not_a_look_won(tmp_path: Path) -> None:
