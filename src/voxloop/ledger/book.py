@@ -42,9 +42,7 @@ class Ledger:
         return self._database.name
 
     def append(self, draft: Draft) -> Entry:
-        """Write one entry, or return the one the same act has written before.
-
-        When it returns, the entry is on the disk.
+        """Write one entry, to the disk, or return the one the same act has written before.
 
         Raises:
             IntegrityError: The act wrote something else before, or the end of the chain is not as it was left.
@@ -58,12 +56,7 @@ class Ledger:
         """Write one entry if `sequence` still is the last (0 for an empty ledger): compare and set.
 
         Returns:
-            The entry, or the one the same act has written before; None when the ledger has moved on: read and decide
-            again.
-
-        Raises:
-            IntegrityError: As `append`.
-            ServiceUnavailableError: As `append`.
+            As `append`, which says what is raised too; None when the ledger has moved on: read and decide again.
         """
         return self._append(draft, sequence)
 
