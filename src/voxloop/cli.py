@@ -22,6 +22,7 @@ ACTS = Group("Acts: always run, safe to run twice", sort_key=2)
 PLATFORM = Group("The platform on this machine", sort_key=3)
 EXPERIMENTS = Group("Experiments: pipelines, searches, comparisons", sort_key=4)
 DATA = Group("The data: look, freeze, erase, tidy", sort_key=5)
+LEDGER = Group("The ledger: what was judged, looked at, decided", sort_key=6)
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,17 @@ COMMANDS = (
     ),
     Command("erase", "voxloop.jobs.erase:erase", "Erase a speaker from all data, features and stores.", DATA),
     Command("gc", "voxloop.jobs.gc:gc", "Free what no model and no retraining needs.", DATA),
+    Command("ledger verify", "voxloop.jobs.ledger:verify", "Check that nothing was changed or cut off.", LEDGER),
+    Command("ledger show", "voxloop.jobs.ledger:show", "Print the newest entries.", LEDGER),
+    Command("ledger looks", "voxloop.jobs.ledger:looks", "Print the looks left on each evaluation set.", LEDGER),
+    Command("ledger migrate", "voxloop.jobs.ledger:migrate", "Bring the tables up to date, as their owner.", LEDGER),
+    Command("ledger restore-head", "voxloop.jobs.ledger:restore_head", "Answer for a head not kept here.", LEDGER),
 )
 
 FAMILIES = {
     "data": "What is in a dataset, and what changed.",
     "evalset": "Frozen evaluation sets: added, never changed.",
+    "ledger": "The append-only book: verify it, read it, count looks.",
 }
 """Line of each family of commands in the overview."""
 
@@ -136,7 +143,8 @@ def build_app(asked: str = "") -> App:
         print_error=False,
         result_action="return_value",
     )
-    families = {name: App(name=name, help=line, group=DATA) for name, line in FAMILIES.items()}
+    groups = {command.name.split()[0]: command.group for command in COMMANDS}
+    families = {name: App(name=name, help=line, group=groups[name]) for name, line in FAMILIES.items()}
     for family in families.values():
         app.command(family)
     for command in COMMANDS:

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from voxloop.errors import ConfigError
 
 PREFIX = "VOXLOOP_"
-SECRETS = frozenset({"redis_password", "study_database"})
+SECRETS = frozenset({"redis_password", "study_database", "ledger_url"})
 """Settings that come from the environment alone and go into no dump."""
 
 
@@ -67,6 +67,11 @@ class Settings(BaseSettings):
         exclude=True,
         description="postgresql://user:password@host/database of searches whose workers share no disk",
     )
+    ledger_url: SecretStr | None = Field(
+        default=None,
+        exclude=True,
+        description="postgresql://user:password@host/database of the ledger; a file in `home` without it",
+    )
     trials: float = Field(
         default=0.01,
         gt=0,
@@ -114,13 +119,18 @@ class Settings(BaseSettings):
         return self.home / "studies"
 
     @property
+    def ledger(self) -> Path:
+        """Folder of the ledger: its SQLite file, and on every machine the head that was seen last."""
+        return self.home / "ledger"
+
+    @property
     def tombstones_file(self) -> Path:
         """File of the salted hashes of erased speakers."""
         return self.home / "tombstones.json"
 
     @property
     def runner_key_file(self) -> Path:
-        """File of the secret that authenticates job records; made on first use, readable by its owner."""
+        """File of the secret that seals job records and the ledger; made on first use, readable by its owner."""
         return self.home / "runner.key"
 
     @property

@@ -26,7 +26,7 @@ from voxloop.store.digests import RECORD_NAME
 from voxloop.store.sweep import delete, doom, find_doomed, find_leftovers, sort_leftovers
 from voxloop.store.unfinished import UNFINISHED, find_unfinished
 
-ELSEWHERE = ("mlflow", "triton", "airflow", "feast", "features", "logs", "erasures")
+ELSEWHERE = ("mlflow", "triton", "airflow", "feast", "features", "ledger", "logs", "erasures")
 """Folders of the state folder that hold no utterance, or are asked through the system that keeps them."""
 
 

@@ -19,7 +19,8 @@ def read_runner_key(path: Path) -> bytes:
         raise IntegrityError(
             f"{path} holds {len(key)} bytes",
             rule=f"the runner's key has {KEY_BYTES}",
-            remedy="remove it: a new one is made, and stored results are computed again",
+            remedy="restore it from a backup; without one remove it: a new one is made, stored results are computed "
+            "again, and a new ledger is begun (docs/runbooks/ledger.md)",
         )
     return key
 

@@ -13,9 +13,10 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from voxloop.errors import ConfigError, ServiceUnavailableError, VoxloopError
+from voxloop.errors import ServiceUnavailableError, VoxloopError
+from voxloop.store.database_address import read_postgres_address
 from voxloop.tuning.locks import AdvisoryLocks, FileLocks, Locks
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def open_storage(folder: Path, name: str, database: SecretStr | None) -> Kept:
     if database is None:
         backend = JournalFileBackend(str(folder / JOURNAL_NAME), KernelLock(folder / f"{JOURNAL_NAME}.lock"))
         return Kept(JournalStorage(backend), FileLocks(folder / "locks"))
-    return _open_postgres(name, _read_address(database))
+    return _open_postgres(
+        name, read_postgres_address(database, "VOXLOOP_STUDY_DATABASE", "then a journal file keeps the study")
+    )
 
 
 def _open_postgres(name: str, address: URL) -> Kept:
@@ -93,22 +96,6 @@ def _open_postgres(name: str, address: URL) -> Kept:
             return Kept(
                 RDBStorage(address.render_as_string(hide_password=False)), locks, address.host or "this machine"
             )
-
-
-def _read_address(database: SecretStr) -> URL:
-    from sqlalchemy import make_url
-
-    try:
-        address = make_url(database.get_secret_value())
-    except (ArgumentError, ValueError):
-        address = None
-    if address is None or address.get_backend_name() != "postgresql" or not address.database:
-        raise ConfigError(
-            "VOXLOOP_STUDY_DATABASE is no address of a PostgreSQL database",
-            rule="it reads postgresql://user:password@host:port/database",
-            remedy="correct it, or unset it: then a journal file keeps the study",
-        )
-    return address.set(drivername="postgresql+psycopg")
 
 
 @contextmanager

@@ -1,0 +1,59 @@
+"""The head: what was written last, kept beside the ledger, so that a cut tail is seen."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from voxloop.errors import IntegrityError
+from voxloop.ledger.entry import NOTHING, Sealer
+from voxloop.store.atomic import write_file
+
+RUNBOOK = "docs/runbooks/ledger.md says what to do"
+
+
+@dataclass(frozen=True)
+class Head:
+    """Sequence and digest of an entry behind which nothing is known yet."""
+
+    sequence: int = 0
+    digest: str = NOTHING
+
+
+START = Head()
+"""Before the first entry."""
+
+
+def read_head(path: Path, sealer: Sealer) -> Head | None:
+    """Return the head kept at `path`; None when there is none.
+
+    Raises:
+        IntegrityError: It cannot be read, or its seal is not this runner's.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+        head = Head(found["sequence"], found["digest"])
+        kept, by, true = str(found["seal"]), found["sealer"], _seal(head, sealer)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError):
+        raise _unreadable(path, "is malformed") from None
+    if not hmac.compare_digest(kept.encode(errors="replace"), true.encode()):
+        raise _unreadable(path, "was changed" if by == sealer.name else "is sealed with another key")
+    return head
+
+
+def write_head(path: Path, head: Head, sealer: Sealer) -> None:
+    """Replace the head kept at `path` in one step."""
+    content = {**asdict(head), "sealer": sealer.name, "seal": _seal(head, sealer)}
+    write_file(path, json.dumps(content, sort_keys=True) + "\n")
+
+
+def _seal(head: Head, sealer: Sealer) -> str:
+    return sealer.seal("head", asdict(head))
+
+
+def _unreadable(path: Path, how: str) -> IntegrityError:
+    return IntegrityError(f"{path} {how}", rule="the head is sealed with the runner's key", remedy=RUNBOOK)
