@@ -59,6 +59,7 @@ COMMANDS = (
     ),
     Command("accept", "voxloop.jobs.accept:accept", "Take the three verdicts on a dataset together.", ACTS),
     Command("gate", "voxloop.jobs.gate:gate", "Judge an evaluation: PASS, FAIL or CANNOT_TELL.", ACTS),
+    Command("card", "voxloop.jobs.card:card", "Write the model card of an evaluation, to read in a browser.", ACTS),
     Command("track", "voxloop.jobs.track:track", "Log one training, with its evidence, to MLflow.", ACTS),
     Command("register", "voxloop.jobs.register:register", "Make a PASS a model version, alias challenger.", ACTS),
     Command("deploy", "voxloop.jobs.deploy:deploy", "Put what was approved on Triton, alias champion.", ACTS),

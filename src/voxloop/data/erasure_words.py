@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from voxloop.data.report_markup import NAMED
+
 TEXTS = (".json", ".jsonl", ".html", ".htm", ".txt", ".csv", ".tsv", ".md", ".log", ".yaml", ".yml")
 SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".webm", ".raw", ".pcm", ".npy")
 """Files that hold one recording, or what was computed from one: their name says whose."""
@@ -16,6 +18,7 @@ TABLES = (".parquet", ".arrow")
 PACKED = ".gz"
 _BREAKS = re.compile(r"[\s\"'<>&;,(){}\[\]=|]+")
 _PARTS = re.compile(r"[/\\:]+")
+_DECLARED = re.compile(rf'<meta name="{NAMED}" content="([^"]*)"')
 _SHORTEST_WORD = 3
 """A shorter id (`1`, `03`) is looked for in columns and JSON strings alone: as a word it would be found everywhere."""
 
@@ -39,7 +42,10 @@ def kind_of(name: str) -> str:
 
 
 def mentions(text: str, names: Names, *, is_json: bool) -> bool:
-    """Return whether a text names the speaker or one of their utterances; JSON is asked string by string."""
+    """Return whether a text names the speaker or one of their utterances; JSON is asked string by string.
+
+    So is the JSON in which a page of ours declares whom it shows (`make_declaration`).
+    """
     if is_json:
         try:
             said = set(_strings_in(json.loads(text)))
@@ -48,7 +54,8 @@ def mentions(text: str, names: Names, *, is_json: bool) -> bool:
         else:
             wanted = {names.speaker, *names.utterances}
             return not said.isdisjoint(wanted) or any(speaks_of(one, names.words) for one in said)
-    return speaks_of(html.unescape(text), names.words)
+    declared = (html.unescape(found) for found in _DECLARED.findall(text))
+    return speaks_of(html.unescape(text), names.words) or any(mentions(one, names, is_json=True) for one in declared)
 
 
 def speaks_of(text: str, wanted: frozenset[str]) -> bool:

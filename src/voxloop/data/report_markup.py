@@ -6,6 +6,7 @@ What these functions return is well-formed XML too, so that a test can take a pa
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterable, Sequence
 from string import Template
 
@@ -50,6 +51,10 @@ $body
 PAGE = Template(_PAGE.replace("@also", ""))
 PICTURE_PAGE = Template(_PAGE.replace("@also", "; img-src data:"))
 """One that holds pictures too, inside itself."""
+SOUND_PAGE = Template(_PAGE.replace("@also", "; media-src data:"))
+"""One that holds recordings too, inside itself."""
+NAMED = "voxloop-names"
+"""The `<meta>` element in which a page declares whom it shows."""
 
 
 def escape_text(value: object) -> str:
@@ -61,6 +66,14 @@ def escape_text(value: object) -> str:
 
 def _spell_out(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
+
+
+def make_declaration(names: Sequence[str]) -> str:
+    """Return an element nobody sees that lists, as JSON, the ids of the speakers and utterances a page shows.
+
+    Erasure reads it: words of a page are cut, escaped and broken at spaces, and an id of two letters is no word.
+    """
+    return f'<meta name="{NAMED}" content="{html.escape(json.dumps(list(names)))}"/>'
 
 
 def make_section(title: str, *parts: str) -> str:

@@ -82,7 +82,7 @@ def _sample_asr(answers: Answers, given: Sequence[Answer], _encoding: Any) -> di
 
 def _sample_personality(answers: Answers, given: Sequence[Answer], encoding: Any) -> dict[str, Sample]:
     traits = encoding.labels
-    wanted, found = (_trait_table(side, traits) for side in (answers.references, given))
+    wanted, found = (trait_table(side, traits) for side in (answers.references, given))
     # A person has one personality: utterances are averaged first, and speakers are the rows.
     wanted, found = average_speakers(wanted, found, answers.speakers)
     low, high = encoding.answer_range
@@ -98,7 +98,7 @@ def _name(parts: Mapping[Measure, Floats], speakers: Codes) -> dict[str, Sample]
     return {measure.name: Sample(measure, moments, speakers) for measure, moments in parts.items()}
 
 
-def _trait_table(side: Sequence[Answer], traits: Sequence[str]) -> Floats:
+def trait_table(side: Sequence[Answer], traits: Sequence[str]) -> Floats:
     """Return float64 [n, traits], NaN for what is not known."""
     rows = [[one["traits"][trait] for trait in traits] for one in side]
     return np.array([[np.nan if value is None else value for value in row] for row in rows]).reshape(-1, len(traits))

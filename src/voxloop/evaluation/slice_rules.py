@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from voxloop.evaluation.answers import Answers
 from voxloop.evaluation.case import Case, Part
 from voxloop.evaluation.intervals import Interval, p_value
 from voxloop.evaluation.judgement import Reason
@@ -41,6 +42,11 @@ def check_slices(case: Case) -> list[Reason]:
     return [reason for part in case.parts for reason in _check_part(part, rule, case.policy.alpha)]
 
 
+def is_thin(answers: Answers, rule: SliceRule) -> bool:
+    """Return whether a slice has too few utterances or speakers for the rule."""
+    return len(answers) < rule.minimum_utterances or answers.speaker_count() < rule.minimum_speakers
+
+
 def _check_part(part: Part, rule: SliceRule, alpha: float) -> list[Reason]:
     found = [_measure(part, rule, name, rows) for name, rows in cut_slices(part.challenger.columns, rule.by)]
     if not found:
@@ -51,8 +57,7 @@ def _check_part(part: Part, rule: SliceRule, alpha: float) -> list[Reason]:
 
 
 def _measure(part: Part, rule: SliceRule, name: str, rows: npt.NDArray[np.bool_]) -> Slice:
-    speakers = len(np.unique(part.challenger.speaker_ids[rows]))
-    if int(rows.sum()) < rule.minimum_utterances or speakers < rule.minimum_speakers or not len(part.champion):
+    if is_thin(part.challenger.take(rows), rule) or not len(part.champion):
         return Slice(name, rows, None)
     return Slice(name, rows, part.cut(rows).lead(rule.measure))
 

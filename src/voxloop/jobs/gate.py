@@ -26,8 +26,9 @@ def gate(
 ) -> str:
     """Hold an evaluation against a gate policy and say PASS, FAIL or CANNOT_TELL, with the reasons.
 
-    Writes `verdict.json` and `verdict.txt` (the one word). What is missing, empty, thin or altered is CANNOT_TELL. What
-    was said, and an approver's word for a first champion, are entries of the ledger (`voxloop ledger show`).
+    Writes `verdict.json`, `verdict.txt` (the one word) and the model card a person reads, `card.html`, which is in
+    `card.json` as well. What is missing, empty, thin or altered is CANNOT_TELL. What was said, and an approver's word
+    for a first champion, are entries of the ledger (`voxloop ledger show`).
 
     Args:
         evaluation: Folder written by evaluate.
@@ -71,6 +72,7 @@ def gate(
         )
     if not evaluation.is_dir():
         raise InputError(f"{evaluation} is no folder", rule="gate reads what evaluate wrote", remedy="evaluate first")
+    from voxloop.evaluation.card_content import try_card
     from voxloop.evaluation.gate import judge_evaluation, write_judgement
     from voxloop.evaluation.judgement import Bootstrap
     from voxloop.evaluation.policy import GatePolicy
@@ -82,8 +84,9 @@ def gate(
     judgement = judge_evaluation(evaluation, rules, policy_name=name, task=task, bootstrap=word, reason_set=reason_set)
     with build_folder(out) as folder:
         write_judgement(judgement, folder)
+        problem = try_card(evaluation, rules, judgement, folder)
         _write_down(judgement)
-    for line in judgement.lines():
+    for line in (*judgement.lines(), *([f"  there is no model card: {problem}"] if problem else [])):
         print(line, flush=True)
     return str(judgement.verdict)
 
