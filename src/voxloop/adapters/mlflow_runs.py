@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from voxloop.release.evidence import PAGES, Evidence
-from voxloop.release.versions import EVIDENCE
+from voxloop.release.evidence import Evidence
+from voxloop.release.versions import CARD_LINK, EVIDENCE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,7 +27,11 @@ def record_run(client: MlflowClient, evidence: Evidence) -> str:
     experiment_id = find_or_create_experiment(client, evidence.task)
     run = find_run(client, experiment_id, evidence.digest) or create_run(client, experiment_id, evidence)
     if run.info.status != "FINISHED":
-        client.set_tag(run.info.run_id, NOTE, f"{evidence.note}\n\n{link_pages(run)}")
+        links = link_pages(run, evidence.pages)
+        told = ", ".join(f"[{name}]({link})" for name, link in links.items())
+        client.set_tag(run.info.run_id, NOTE, f"{evidence.note}\n\nRead: {told}")
+        if "model card" in links:
+            client.set_tag(run.info.run_id, CARD_LINK, links["model card"])
         write_values(client, run, evidence)
         for name, folder in evidence.folders.items():
             client.log_artifacts(run.info.run_id, str(folder), name)
@@ -74,10 +78,10 @@ def create_run(client: MlflowClient, experiment_id: str, evidence: Evidence) -> 
     return kept
 
 
-def link_pages(run: Run) -> str:
-    """Return Markdown links to the artifacts a person reads first, as the UI of this server addresses them."""
+def link_pages(run: Run, pages: Mapping[str, str]) -> dict[str, str]:
+    """Return where the UI of this server shows artifacts of a run, by the names of `pages`."""
     place = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
-    return "Read: " + ", ".join(f"[{name}]({place}/{path})" for name, path in PAGES.items())
+    return {name: f"{place}/{path}" for name, path in pages.items()}
 
 
 def write_values(client: MlflowClient, run: Run, evidence: Evidence) -> None:

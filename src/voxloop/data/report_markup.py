@@ -81,6 +81,11 @@ def make_section(title: str, *parts: str) -> str:
     return "\n".join((f"<section>\n<h2>{escape_text(title)}</h2>", *parts, "</section>"))
 
 
+def make_fold(summary: str, *parts: str) -> str:
+    """Return parts that are HTML already behind a line a reader opens; a browser does it without a script."""
+    return "\n".join((f"<details><summary>{escape_text(summary)}</summary>", *parts, "</details>"))
+
+
 def make_note(text: str) -> str:
     """Return a sentence of explanation."""
     return f'<p class="note">{escape_text(text)}</p>'

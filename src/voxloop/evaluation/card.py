@@ -40,6 +40,8 @@ class SliceFigures(StrictModel):
     utterances: int
     speakers: int
     thin: str
+    bound: float | None
+    """What the policy asks of the lead in it; None where nothing."""
     challenger: IntervalRecord | None
     champion: IntervalRecord | None
     lead: IntervalRecord | None

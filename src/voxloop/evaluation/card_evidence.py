@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
-from voxloop.data.report_markup import escape_text, make_list, make_note, make_section, make_table
+from voxloop.data.report_markup import escape_text, make_fold, make_list, make_note, make_section, make_table
 from voxloop.evaluation.card import Card
+from voxloop.evaluation.judgement import Reason
 from voxloop.verdict import Verdict
 
 _COLOURS = {Verdict.PASS: "#1b7f3b", Verdict.FAIL: "#b3261e", Verdict.CANNOT_TELL: "#8a6100"}
 
 
 def show_verdict(card: Card) -> str:
-    """Return the verdict and its reasons, those that object first."""
+    """Return the verdict and its reasons; those that pass are folded, for they are many."""
     if card.verdict is None:
         return make_section("Verdict", make_note("Not judged: no verdict was given with this evaluation."))
     colour = _COLOURS[card.verdict]
@@ -20,12 +22,16 @@ def show_verdict(card: Card) -> str:
     parts.append(make_note(card.claim_text))
     if card.because:
         parts.append(make_note(f"First champion, without a comparison: {card.because}"))
-    ranked = sorted(card.reasons, key=lambda reason: reason.verdict is Verdict.PASS)
-    rows = [
-        (str(one.verdict), one.place, one.text, f"{one.utterances:,} of {one.speakers:,} speakers") for one in ranked
-    ]
-    parts.append(make_table(("verdict", "rule", "because", "utterances"), rows))
+    objecting = [one for one in card.reasons if one.verdict is not Verdict.PASS]
+    passing = [one for one in card.reasons if one.verdict is Verdict.PASS]
+    parts += [_table_reasons(objecting)] if objecting else []
+    parts += [make_fold(f"{len(passing):,} reasons that pass", _table_reasons(passing))] if passing else []
     return make_section("Verdict", *parts)
+
+
+def _table_reasons(reasons: Sequence[Reason]) -> str:
+    rows = [(str(one.verdict), one.place, one.text, f"{one.utterances:,} / {one.speakers:,}") for one in reasons]
+    return make_table(("verdict", "rule", "because", "utterances / speakers"), rows)
 
 
 def show_basis(card: Card) -> str:
@@ -43,7 +49,9 @@ def show_basis(card: Card) -> str:
         *((f"set {one.name}", f"{one.digest}, looks {'count' if one.counted else 'are free'}") for one in card.sets),
     ]
     policy = escape_policy(card)
-    return make_section("What it stands on", make_list(facts), "<h3>Policy</h3>", f"<pre>{policy}</pre>")
+    return make_section(
+        "What it stands on", make_list(facts), make_fold("the policy, every number", f"<pre>{policy}</pre>")
+    )
 
 
 def escape_policy(card: Card) -> str:

@@ -78,29 +78,22 @@ def slice_rule(part: Part) -> SliceRule:
 def figure_slices(part: Part, by: Sequence[SliceColumn], rule: SliceRule) -> Iterator[SliceFigures]:
     """Yield every slice by these columns, thin ones without intervals."""
     for name, rows in cut_slices(part.challenger.columns, by):
-        here = part.cut(rows)
-        count, speakers = len(here.challenger), here.challenger.speaker_count()
-        thin = is_thin(here.challenger, rule)
-        why = f"asked for are {rule.minimum_utterances} utterances of {rule.minimum_speakers} speakers" if thin else ""
-        yield _figure_slice(
-            here,
-            rule.measure,
-            SliceFigures(
-                name=name, utterances=count, speakers=speakers, thin=why, challenger=None, champion=None, lead=None
-            ),
-        )
+        yield _figure_slice(part.cut(rows), name, rule)
 
 
-def _figure_slice(part: Part, measure: str, found: SliceFigures) -> SliceFigures:
-    if found.thin:
-        return found
-    both = bool(len(part.champion))
-    return found.model_copy(
-        update={
-            "challenger": IntervalRecord.of(measure, part.challenger_interval(measure)),
-            "champion": IntervalRecord.of(measure, part.champion_interval(measure)) if both else None,
-            "lead": IntervalRecord.of(f"{measure} lead", part.lead(measure)) if both else None,
-        }
+def _figure_slice(part: Part, name: str, rule: SliceRule) -> SliceFigures:
+    thin, measure, asked = is_thin(part.challenger, rule), rule.measure, part.policy.slices
+    shown, both = not thin, not thin and bool(len(part.champion))
+    is_asked = asked is not None and asked.measure == measure and name.partition("=")[0] in asked.by
+    return SliceFigures(
+        name=name,
+        utterances=len(part.challenger),
+        speakers=part.challenger.speaker_count(),
+        thin=f"asked for are {rule.minimum_utterances} utterances of {rule.minimum_speakers} speakers" if thin else "",
+        bound=-asked.margin if asked is not None and is_asked else None,
+        challenger=IntervalRecord.of(measure, part.challenger_interval(measure)) if shown else None,
+        champion=IntervalRecord.of(measure, part.champion_interval(measure)) if both else None,
+        lead=IntervalRecord.of(f"{measure} lead", part.lead(measure)) if both else None,
     )
 
 

@@ -91,7 +91,7 @@ def draw_dots(values: Sequence[tuple[str, float]], label: str, zero: float | Non
 
 def draw_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> str:
     """Draw how often each reference (row) got each answer (column): darkness is the share of the row."""
-    size, left, top = 46.0, 110.0, 34.0
+    size, left, top = 54.0, 110.0, 34.0
     parts = [write_text(0, 14, title)]
     for row, line in enumerate(counts):
         total = max(sum(line), 1)
@@ -108,7 +108,7 @@ def draw_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str], title: s
             parts.append(write_text(x + size / 2 - 1, y + size / 2 + 4, str(count), colour=colour, anchor="middle"))
     bottom = top + size * len(labels) + 14
     parts += [
-        write_text(left + size * (place + 0.5) - 1, bottom, name, anchor="middle", longest=8)
+        write_text(left + size * (place + 0.5) - 1, bottom, name, anchor="middle", longest=9)
         for place, name in enumerate(labels)
     ]
     return make_svg(left + size * len(labels) + 10, bottom + 10, title, parts)

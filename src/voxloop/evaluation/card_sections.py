@@ -12,7 +12,7 @@ from voxloop.evaluation.card_pictures import (
     draw_dots,
     draw_forest,
 )
-from voxloop.evaluation.card_shapes import BOUND, OURS, THEIRS
+from voxloop.evaluation.card_shapes import OURS, THEIRS
 from voxloop.evaluation.judgement import IntervalRecord
 
 _MOST_NAMED = 10  # speakers of the table below their picture
@@ -42,6 +42,7 @@ def show_measures(one: SetFigures) -> Iterator[str]:
         return
     yield draw_forest([_measured_row(found) for found in one.measures], "value", None)
     yield make_legend(both=any(found.champion for found in one.measures))
+    yield make_note("Red dashes: the limit the policy sets.")
     yield make_table(
         ("measure", "better is", "challenger", "champion", "limit"),
         [
@@ -61,7 +62,7 @@ def show_slices(one: SetFigures) -> Iterator[str]:
     """Yield the lead (or the measure) in every slice that is not thin, and a table of all."""
     shown = [found for found in one.slices if not found.thin]
     if any(found.lead for found in shown):
-        rows = [Row(found.name, (to_mark(found.lead),)) for found in shown if found.lead is not None]
+        rows = [Row(found.name, (to_mark(found.lead),), found.bound) for found in shown if found.lead is not None]
         yield draw_forest(rows, f"{one.slice_measure} lead of the challenger: right of the line is better")
     elif shown:
         yield draw_forest(slice_rows(shown), one.slice_measure, None)
@@ -137,13 +138,10 @@ def to_mark(interval: IntervalRecord, colour: str = OURS) -> Mark:
 
 
 def make_legend(*, both: bool) -> str:
-    """Return which colour is which."""
-    named = [("challenger", OURS), *([("champion", THEIRS)] if both else []), ("asked by the policy", BOUND)]
-    return (
-        '<p class="note">'
-        + " ".join(f'<b style="color: {one}">● {escape_text(name)}</b>' for name, one in named)
-        + "</p>"
-    )
+    """Return which colour is which; `both`: the champion is drawn too."""
+    named = [("challenger", OURS), *([("champion", THEIRS)] if both else [])]
+    told = " ".join(f'<b style="color: {colour}">● {escape_text(name)}</b>' for name, colour in named)
+    return f'<p class="note">{told}</p>'
 
 
 def _tell(value: float | None) -> str:

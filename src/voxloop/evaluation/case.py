@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,8 @@ class Part:
 
     def cut(self, rows: Any) -> Part:
         """Return the part of it whose rows, bool [n], are chosen."""
-        return Part(
-            self.report, self.challenger.take(rows), self.champion.take(rows), self.task, self.encoding, self.policy
-        )
+        champion = self.champion.take(rows) if len(self.champion) else self.champion
+        return replace(self, challenger=self.challenger.take(rows), champion=champion)
 
     def _interval(self, sample: Sample) -> Interval:
         if self.policy.claim is Claim.NEW_SPEAKERS:

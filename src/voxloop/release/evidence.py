@@ -11,18 +11,20 @@ from typing import Any
 
 from voxloop.data.acceptance import KEPT_AS, Acceptance, load_acceptance
 from voxloop.errors import InputError, IntegrityError
-from voxloop.release.versions import DATA_VERDICT, EVIDENCE, NO_CHAMPION
+from voxloop.release.note import CARD_PAGE, digest_card, write_note
+from voxloop.release.versions import CARD_DIGEST, DATA_VERDICT, EVIDENCE, NO_CHAMPION, VERDICT_DIGEST
 from voxloop.store.digests import digest_json, digest_tree
 from voxloop.store.revision import CodeRevision
 from voxloop.verdict import Verdict
 
 PAGES = {
+    "model card": f"verdict/{CARD_PAGE}",
     "data docs": f"data/{KEPT_AS['validate']}/data_docs/index.html",
     "leaks": f"data/{KEPT_AS['leakage']}/leakage.html",
     "poison": f"data/{KEPT_AS['poison']}/poison.txt",
     "verdict": "verdict/verdict.json",
 }
-"""Artifacts of a run that a person reads first."""
+"""Artifacts of a run that a person reads first, where it has them."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ class Evidence:
     tags: Mapping[str, str]
     note: str
 
+    @property
+    def pages(self) -> dict[str, str]:
+        """Those of `PAGES` that are there, by what they are called."""
+        split = {name: path.split("/", 1) for name, path in PAGES.items()}
+        return {name: PAGES[name] for name, (top, rest) in split.items() if (self.folders[top] / rest).is_file()}
+
 
 def read_evidence(task: str, folders: Mapping[str, Path], revision: CodeRevision, secret: bytes) -> Evidence:
     """Read the folders `training`, `model`, `data` (the acceptance), `evaluation` and `verdict` of one pipeline run.
@@ -81,6 +89,7 @@ def read_evidence(task: str, folders: Mapping[str, Path], revision: CodeRevision
     digests = require_consistent(folders["model"], folders["evaluation"], folders["verdict"])
     accepted = load_acceptance(folders["data"], secret)
     require_same_data(accepted, task, training, evaluation)
+    card = digest_card(folders["verdict"])
     contents = {name: digest_tree(folder) for name, folder in folders.items()}
     identity = digest_json({"task": task, "contents": contents, "commit": revision.commit, "dirty": revision.dirty})
     tags = {
@@ -88,6 +97,8 @@ def read_evidence(task: str, folders: Mapping[str, Path], revision: CodeRevision
         **digests,
         "voxloop.data_digest": str(evaluation.get("dataset_digest", "")),
         "voxloop.verdict": str(verdict["verdict"]),
+        VERDICT_DIGEST: contents["verdict"],
+        CARD_DIGEST: card,
         DATA_VERDICT: str(accepted.verdict),
         "voxloop.git_commit": revision.commit,
         "voxloop.git_dirty": str(revision.dirty).lower(),
@@ -95,7 +106,7 @@ def read_evidence(task: str, folders: Mapping[str, Path], revision: CodeRevision
     }
     metrics = (*read_history(training), *read_measures(evaluation, verdict))
     parameters = flatten({"task": task, **training["config"]})
-    return Evidence(task, identity, revision, folders, parameters, metrics, tags, write_note(verdict))
+    return Evidence(task, identity, revision, folders, parameters, metrics, tags, write_note(verdict, card))
 
 
 def require_same_data(
@@ -190,17 +201,6 @@ def find_judged_against(verdict: Mapping[str, Any]) -> str:
     """Return the digest of the champion a verdict compared with, or `none`."""
     champion = verdict.get("champion") or {}
     return str(champion.get("model_digest") or NO_CHAMPION)
-
-
-def write_note(verdict: Mapping[str, Any]) -> str:
-    """Return the verdict with its reasons as Markdown: what the approver reads in the MLflow UI."""
-    lines = [f"**{verdict['verdict']}** under policy `{(verdict.get('policy') or {}).get('name', '?')}`"]
-    if claim := verdict.get("claim_text"):
-        lines[0] += f": {claim}"
-    if because := (verdict.get("bootstrap") or {}).get("because"):
-        lines.append(f"- first champion, without a comparison: {because}")
-    lines += [f"- {reason['verdict']}: {reason['text']}" for reason in verdict.get("reasons", [])]
-    return "\n".join(lines)
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxloop.errors import IntegrityError, RefusedError
-from voxloop.release.evidence import find_judged_against, read_json, require_consistent, write_note
+from voxloop.release.evidence import find_judged_against, read_json, require_consistent
+from voxloop.release.note import digest_card, write_note
 from voxloop.release.versions import (
+    CARD_DIGEST,
+    CARD_LINK,
     DATA_DIGEST,
     DATA_VERDICT,
     EVALUATION_DIGEST,
@@ -17,7 +20,9 @@ from voxloop.release.versions import (
     MODEL_DIGEST,
     POLICY,
     VERDICT,
+    VERDICT_DIGEST,
 )
+from voxloop.store.digests import digest_tree
 from voxloop.verdict import Verdict
 
 
@@ -68,7 +73,7 @@ def describe_version(
     digests = require_consistent(model, evaluation, verdict)
     tracked = read_run_tags(run_id)
     judged, measured = read_json(verdict, "verdict.json"), read_json(evaluation, "evaluation.json")
-    expected = {**digests, VERDICT: str(judged["verdict"])}
+    expected = {**digests, VERDICT: str(judged["verdict"]), VERDICT_DIGEST: digest_tree(verdict)}
     for name, value in expected.items():
         if tracked.get(name) != value:
             raise IntegrityError(
@@ -97,9 +102,10 @@ def describe_version(
         EVALUATION_DIGEST: digests[EVALUATION_DIGEST],
         DATA_DIGEST: str(measured.get("dataset_digest", "")),
         VERDICT: str(judged["verdict"]),
+        CARD_DIGEST: digest_card(verdict),
         DATA_VERDICT: tracked[DATA_VERDICT],
         POLICY: f"{policy.get('name', '')}@{str(policy.get('digest', ''))[:12]}",
         GIT_COMMIT: tracked[GIT_COMMIT],
         JUDGED_AGAINST: find_judged_against(judged),
     }
-    return Description(run_id, tags, write_note(judged))
+    return Description(run_id, tags, write_note(judged, tags[CARD_DIGEST], tracked.get(CARD_LINK, "")))

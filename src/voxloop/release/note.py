@@ -1,0 +1,37 @@
+"""What the approver reads in the MLflow UI: the verdict with its reasons, and where the model card is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from voxloop.release.versions import NO_CARD
+from voxloop.store.digests import digest_file
+
+CARD_PAGE = "card.html"
+
+
+def digest_card(verdict: Path) -> str:
+    """Return the digest of the model card's page in a verdict folder, or `none`: a verdict stands without its card."""
+    page = verdict / CARD_PAGE
+    return digest_file(page) if page.is_file() else NO_CARD
+
+
+def write_note(verdict: Mapping[str, Any], card: str, link: str = "") -> str:
+    """Return the verdict with its reasons as Markdown: what the approver reads in the MLflow UI.
+
+    Args:
+        verdict: Content of `verdict.json`.
+        card: By `digest_card`.
+        link: Where the UI shows the model card; without one it is named alone.
+    """
+    lines = [f"**{verdict['verdict']}** under policy `{(verdict.get('policy') or {}).get('name', '?')}`"]
+    if claim := verdict.get("claim_text"):
+        lines[0] += f": {claim}"
+    if because := (verdict.get("bootstrap") or {}).get("because"):
+        lines.append(f"- first champion, without a comparison: {because}")
+    lines += [f"- {reason['verdict']}: {reason['text']}" for reason in verdict.get("reasons", [])]
+    named = f"[model card]({link})" if link else "model card"
+    lines.append("\nThere is no model card." if card == NO_CARD else f"\nRead the {named}, sha256 `{card}`.")
+    return "\n".join(lines)
