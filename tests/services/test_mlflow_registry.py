@@ -25,7 +25,7 @@ from voxloop.jobs.track import track
 from voxloop.release.evidence import read_evidence
 from voxloop.release.versions import CHALLENGER, CHAMPION, MODEL_DIGEST
 from voxloop.settings import Settings
-from voxloop.store.digests import digest_tree
+from voxloop.store.digests import digest_file, digest_tree
 from voxloop.store.job_store import read_runner_key
 from voxloop.store.revision import read_code_revision
 
@@ -79,6 +79,28 @@ def test_a_run_holds_everything_and_is_never_doubled(registry_home: Settings, tm
     } <= kept
     page = f"#/experiments/{run.info.experiment_id}/runs/{first}/artifacts/data/data_report/data_docs/index.html"
     assert f"[data docs]({page})" in run.data.tags["mlflow.note.content"]
+
+
+def test_the_approver_finds_the_card_by_its_digest(registry_home: Settings, tmp_path: Path) -> None:
+    folders = write_folders(tmp_path / "made", task="carded")
+    page = folders.verdict / "card.html"
+    page.write_text("<!DOCTYPE html><p>a card</p>")
+    digest, run_id = digest_file(page), do_track(folders, tmp_path / "run", "carded")
+    client = connect(registry_home)
+    (run,) = runs_of(client, "carded")
+    link = f"#/experiments/{run.info.experiment_id}/runs/{run_id}/artifacts/verdict/card.html"
+    assert f"[model card]({link})" in run.data.tags["mlflow.note.content"]
+    assert "[leaks]" not in run.data.tags["mlflow.note.content"]
+    assert "verdict/card.html" in {item.path for item in client.list_artifacts(run_id, "verdict")}
+    text = page.read_text()
+    page.write_text(text.replace("a card", "A card"))
+    with pytest.raises(IntegrityError, match=r"has voxloop\.verdict_digest"):
+        do_register(folders, tmp_path / "run", tmp_path / "changed", "carded")
+    page.write_text(text)
+    do_register(folders, tmp_path / "run", tmp_path / "version", "carded")
+    version = client.get_model_version("carded", "1")
+    assert version.tags["voxloop.card_digest"] == digest
+    assert f"Read the [model card]({link}), sha256 `{digest}`." in version.description
 
 
 def test_a_run_that_was_cut_short_is_completed(registry_home: Settings, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def _show_worst(one: SetFigures, sounds: Sounds) -> Iterator[str]:
     )
     played = [worst for worst in one.worst if worst.has_sound and worst.utterance_id in sounds]
     for worst in played:
-        yield make_list([("heard", worst.utterance_id)])
+        yield make_list([(worst.utterance_id, f"{worst.reference}, taken for {worst.challenger}")])
         yield _make_player(sounds[worst.utterance_id])
     if not played:
         yield make_note("Without players: no dataset was named to take the sound from.")

@@ -26,7 +26,7 @@ def show_leads(one: SetFigures) -> Iterator[str]:
     yield draw_forest(rows, "lead of the challenger: right of the line is better, whatever the measure")
     method, level = one.leads[0].interval.method, f"{one.leads[0].interval.level:.0%}".replace("%", " %")
     asked = [
-        f"of {lead.measure}, {(lead.kind or '').replace('_', '-')} by more than {lead.bound:+.3f}"
+        f"{lead.measure} above {lead.bound:+.3f} ({(lead.kind or '').replace('_', '-')})"
         for lead in one.leads
         if lead.bound is not None
     ]

@@ -16,6 +16,7 @@ from tests.unit.jobs.datasets import make_rows, write_dataset
 from voxloop.data.erasure import erase_from_dataset, erase_from_file, erase_from_table
 from voxloop.data.erasure_scan import Names, find_links, find_utterances, holds, mask_rows, mentions, walk_files
 from voxloop.data.manifest import load_manifest, write_manifest
+from voxloop.data.report_markup import make_declaration
 from voxloop.data.shards import iter_audio, read_manifest
 from voxloop.data.tally import DatasetTally
 from voxloop.errors import IntegrityError
@@ -162,6 +163,8 @@ def test_a_log_loses_lines_and_another_text_the_whole(tmp_path: Path) -> None:
         ("a.html", "<td>ann-anger-0</td>", True),
         ("a.html", "<td>03</td>", False),
         ("a.html", "<p>ann-anger-00</p>", False),
+        ("a.html", make_declaration(["03"]), True),
+        ("a.html", make_declaration(["030", 'a "quoted" one']), False),
         ("a.txt", "row 'ann-anger-0', too loud.", True),
         ("a.json", "not json ann-anger-0", True),
         ("speakers.json", '{"train": ["03"]}', False),

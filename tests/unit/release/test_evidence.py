@@ -10,9 +10,12 @@ import pytest
 from tests.services.pipeline_folders import PipelineFolders, write_acceptance, write_folders
 from voxloop.data.acceptance import load_acceptance
 from voxloop.errors import InputError, IntegrityError, RefusedError
-from voxloop.release.evidence import Evidence, flatten, read_evidence, require_consistent, require_same_data, write_note
+from voxloop.release.evidence import Evidence, flatten, read_evidence, require_consistent, require_same_data
+from voxloop.release.note import write_note
 from voxloop.release.registration import describe_version, require_pass
+from voxloop.release.versions import NO_CARD
 from voxloop.settings import Settings, get_settings
+from voxloop.store.digests import digest_file
 from voxloop.store.job_store import read_runner_key
 from voxloop.store.revision import CodeRevision
 
@@ -127,6 +130,7 @@ def test_a_version_names_everything_it_stands_on(folders: PipelineFolders, tmp_p
         "voxloop.data_digest",
         "voxloop.evaluation_digest",
         "voxloop.verdict",
+        "voxloop.card_digest",
         "voxloop.data_verdict",
         "voxloop.policy",
         "voxloop.git_commit",
@@ -166,12 +170,45 @@ def test_the_note_tells_the_approver_why() -> None:
         "bootstrap": {"because": "there was none"},
         "reasons": [{"verdict": "PASS", "text": "UAR 0.7"}],
     }
-    note = write_note(judged)
+    note = write_note(judged, "f" * 64, "#/card")
     assert note.splitlines() == [
         "**PASS** under policy `emotion`: 2 speakers stand behind this claim; it says nothing about new speakers",
         "- first champion, without a comparison: there was none",
         "- PASS: UAR 0.7",
+        "",
+        f"Read the [model card](#/card), sha256 `{'f' * 64}`.",
     ]
+    assert write_note(judged, NO_CARD).endswith("\n\nThere is no model card.")
+
+
+class TestTheCard:
+    def test_run_and_version_name_it_by_digest(self, folders: PipelineFolders, tmp_path: Path) -> None:
+        assert read(folders).tags["voxloop.card_digest"] == "none"
+        (folders.verdict / "card.html").write_text("<p>a card</p>")
+        digest = digest_file(folders.verdict / "card.html")
+        assert read(folders).tags["voxloop.card_digest"] == digest
+        assert describe(folders, tmp_path)["voxloop.card_digest"] == digest
+        assert f"sha256 `{digest}`" in read(folders).note
+
+    def test_pages_are_those_that_are_there(self, folders: PipelineFolders) -> None:
+        assert read(folders).pages == {
+            "data docs": "data/data_report/data_docs/index.html",
+            "verdict": "verdict/verdict.json",
+        }
+        (folders.verdict / "card.html").write_text("<p>a card</p>")
+        assert next(iter(read(folders).pages.items())) == ("model card", "verdict/card.html")
+
+    @pytest.mark.parametrize("name", ["card.html", "verdict.json"])
+    def test_a_byte_of_the_verdict_that_was_changed_after_tracking_is_noticed(
+        self, folders: PipelineFolders, tmp_path: Path, name: str
+    ) -> None:
+        (folders.verdict / "card.html").write_text("<p>a card</p>")
+        tags = dict(read(folders).tags)
+        describe(folders, tmp_path, **tags)
+        path = folders.verdict / name
+        path.write_text(path.read_text() + " ")
+        with pytest.raises(IntegrityError, match=r"has voxloop\.verdict_digest"):
+            describe(folders, tmp_path, **tags)
 
 
 def test_nested_configuration_becomes_dotted_keys() -> None:
