@@ -75,6 +75,8 @@ def test_a_corpus_that_cannot_be_read(tmp_path: Path, corpus: Callable[[Path], P
         (["accept", "NOWHERE", "HERE", "HERE", "HERE", "OUT"], "NOWHERE"),
         (["accept", "HERE", "HERE", "HERE", "HERE", "OUT"], "manifest.json"),
         (["accept", "HERE", "HERE", "HERE"], "--poison"),
+        (["card", "NOWHERE", "OUT"], "NOWHERE"),
+        (["card", "HERE", "OUT"], "evaluation.json"),
         (["run", "training", "--set", "corpis=nemo"], "did you mean 'corpus'"),
         (["run", "trainin"], "training"),
         (["up", "--set", "ports.mlfow=1"], "did you mean 'ports.mlflow'"),

@@ -52,6 +52,7 @@ FAMILIES = [
     "whole",
     "senseless",
     "once",
+    "carded",
     "judged",
     "dirty",
     "cut",

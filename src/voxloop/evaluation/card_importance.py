@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voxloop.data.known_features import read_rows
+from voxloop.errors import InputError
 from voxloop.evaluation.answers import Answers
 from voxloop.evaluation.card import Importance, Importances
 from voxloop.evaluation.exported_model import ExportedModel
@@ -32,7 +33,9 @@ Inputs = dict[str, npt.NDArray[Any]]
 def measure_importances(
     model: Path, dataset: Path, measure: str, features: Path | None = None, *, repeats: int = REPEATS
 ) -> Importances | None:
-    """Return by how much a measure drops for each input that is shuffled; None for a family without named inputs.
+    """Return by how much a measure drops for each input that is shuffled.
+
+    None for a family without named inputs, and where the measure cannot be told.
 
     Args:
         model: Folder of the challenger.
@@ -42,7 +45,7 @@ def measure_importances(
         repeats: Shufflings of each input.
 
     Raises:
-        InputError: A folder or table is not what it should be.
+        InputError: A folder or table is not what it should be, or the model gives something that is no number.
     """
     opened = ExportedModel(model, threads=1)
     if opened.task.NAME != "personality":
@@ -54,6 +57,8 @@ def measure_importances(
     requests = [dict(opened.task.make_request(row, None, opened.encoding)) for row, _ in asked]
     probe = _Probe(opened, asked, measure)
     whole, draw = probe.measure(requests), np.random.default_rng(SEED)
+    if not np.isfinite(whole):
+        return None
     found = []
     for name in _name_inputs(opened):
         drops = [whole - probe.measure(shuffle_input(requests, opened.encoding, name, draw)) for _ in range(repeats)]
@@ -90,6 +95,12 @@ class _Probe:
     def measure(self, requests: Sequence[Mapping[str, npt.NDArray[Any]]]) -> float:
         """Return the measure, larger is better."""
         given = tuple(self._model.answer(requests, batch=BATCH))
+        if None in given:
+            raise InputError(
+                f"the model has no answer to {self._ids[given.index(None)]} with a shuffled input",
+                rule="an answer is made of finite numbers",
+                remedy="leave --model out",
+            )
         answers = Answers(self._ids, self._speakers, self._references, given, {})
         sample = take_samples(answers, self._model.task.NAME, self._model.encoding)[self._measure]
         sums = sum_groups(sample.moments, np.zeros(len(sample.moments), dtype=np.int64))

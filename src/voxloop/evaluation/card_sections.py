@@ -120,12 +120,13 @@ def table_slices(slices: Sequence[SliceFigures], measure: str) -> str:
             found.name,
             found.utterances,
             found.speakers,
-            *((f"thin: {found.thin}", "", "") if found.thin else map(tell_interval, _intervals(found))),
+            *(("thin", "thin", "thin") if found.thin else map(tell_interval, _intervals(found))),
         )
         for found in slices
     ]
     headings = ("slice", "utterances", "speakers", f"{measure}, challenger", f"{measure}, champion", "lead")
-    return make_table(headings, rows)
+    thin = next((found.thin for found in slices if found.thin), "")
+    return make_table(headings, rows) + (make_note(f"Thin: {thin}.") if thin else "")
 
 
 def _intervals(found: SliceFigures) -> tuple[IntervalRecord | None, ...]:

@@ -12,12 +12,12 @@ from tests.unit.evaluation.cases import RIVAL, write_evaluation
 from voxloop.data.schema import TRAITS
 from voxloop.evaluation.answers import ANSWERS_SCHEMA, CHALLENGER, CHAMPION, describe_row
 from voxloop.evaluation.policy import GatePolicy
-from voxloop.tasks import asr
 from voxloop.tasks.personality_encoding import PersonalityEncoding
+from voxloop.tasks.transcripts import AsrEncoding
 
 WORDS = ("one", "two", "three", "four", "five", "six")
 LENGTHS_S = (0.5, 2.0, 5.0, 12.0)
-ASR = asr.AsrEncoding(symbols=("_", *sorted(set("".join(WORDS) + " "))))
+ASR = AsrEncoding(symbols=("_", *sorted(set("".join(WORDS) + " "))))
 PERSONALITY = PersonalityEncoding.model_validate(
     {
         "kind": "regression",

@@ -135,7 +135,8 @@ class TestWhatAFamilyHas:
 
     def test_bins_are_cut_as_the_calibration_error_cuts_them(self, good: Path) -> None:
         found = list(bin_confidences(part_of(good).challenger))
-        assert [(each.count, each.confidence) for each in found] == [(300, pytest.approx(0.9))]
+        assert [each.count for each in found] == [300]
+        assert found[0].confidence == pytest.approx(0.9)
 
     def test_a_recogniser_has_errors_by_duration_in_order(self, tmp_path: Path) -> None:
         card = card_of(write_asr(tmp_path / "e"), policy_for("wer", 0.5), task="asr")
