@@ -59,14 +59,14 @@ def _describe(part: Part, index: int, problem: str) -> WorstUtterance:
 
 
 def say_answer(answer: Answer | None) -> str:
-    """Return an answer or a reference of any family in words: `anger (0.93)`, a transcript, `openness 3.10, …`."""
+    """Return an answer or a reference of any family in words: `anger (0.93)`, a transcript, `O 3.10, C 4.20`."""
     if answer is None:
         return "no answer"
     if "text" in answer:
         return str(answer["text"])
     if "traits" in answer:
         known = {name: value for name, value in answer["traits"].items() if value is not None}
-        return ", ".join(f"{name} {value:.2f}" for name, value in known.items())
+        return ", ".join(f"{name[:1].upper()} {value:.2f}" for name, value in known.items())
     sure = answer.get("probabilities", {}).get(answer["emotion"])
     return str(answer["emotion"]) if sure is None else f"{answer['emotion']} ({sure:.2f})"
 
