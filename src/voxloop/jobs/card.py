@@ -54,6 +54,12 @@ def card(
         IntegrityError: The folders do not belong together, or something was changed.
     """
     _require_folders(evaluation, verdict, dataset, model)
+    if (model is not None and dataset is None) or (features is not None and model is None):
+        raise InputError(
+            "--model without --dataset" if model is not None else "--features without --model",
+            rule="a model's inputs are shuffled between the rows of its dataset",
+            remedy="name both, or neither",
+        )
     from voxloop.evaluation.card_content import make_card, write_card
     from voxloop.evaluation.judgement import Judgement
     from voxloop.evaluation.report import EVALUATION_NAME, Evaluation, read_json_record
@@ -82,8 +88,6 @@ def _require_folders(evaluation: Path, verdict: Path | None, dataset: Path | Non
     ):
         if folder is not None and not folder.is_dir():
             raise InputError(f"{name} {folder} is no folder", remedy="name a finished one")
-    if model is not None and dataset is None:
-        raise InputError("--model without --dataset", rule="inputs are shuffled between its rows", remedy="name both")
 
 
 def _load_policy(policy: str, overrides: Overrides, judged: Judgement | None, task: str) -> tuple[str, GatePolicy]:

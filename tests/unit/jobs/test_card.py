@@ -90,6 +90,8 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, evaluation: Path, o
 def test_inputs_are_shuffled_between_rows_of_a_dataset(tmp_path: Path, evaluation: Path, dataset: Path) -> None:
     with pytest.raises(InputError, match="--model without --dataset"):
         card(evaluation, tmp_path / "out", model=tmp_path / "model")
+    with pytest.raises(InputError, match="--features without --model"):
+        card(evaluation, tmp_path / "out", dataset=dataset, features=tmp_path / "features.parquet")
     made = card(evaluation, tmp_path / "out", model=tmp_path / "model", dataset=dataset)
     assert read(made)["sets"][0]["importances"] is None
     with pytest.raises(IntegrityError, match="the evaluation is of model"):
