@@ -30,7 +30,7 @@ class Axis:
         """Return round values inside, four or so."""
         raw = (self.high - self.low) / 4
         power = 10.0 ** math.floor(math.log10(raw))
-        step = next(size * power for size in (1, 2, 5, 10) if size * power >= raw)
+        step = next((size * power for size in (1, 2, 5) if size * power >= raw), 10 * power)
         first, last = math.ceil(self.low / step), math.floor(self.high / step)
         return [place * step for place in range(first, last + 1)]
 
