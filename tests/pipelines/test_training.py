@@ -161,7 +161,7 @@ def test_a_model_worse_than_the_champion_registers_nothing(train: Train, champio
     verdict = read_json(result, "gate", "verdict.json")
     assert result.verdict == "FAIL", verdict
     (reason,) = [reason for reason in verdict["reasons"] if reason["verdict"] != "PASS"]  # type: ignore[attr-defined]
-    assert (reason["rule"], reason["measure"]) == ("comparison", "uar difference")
+    assert (reason["rule"], reason["measure"]) == ("comparison", "uar lead")
     assert reason["value"] < -0.03
     assert verdict["champion"]["model_digest"] == champion.model_digest  # type: ignore[index]
     assert result.version is None
