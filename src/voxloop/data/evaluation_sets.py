@@ -26,7 +26,7 @@ from voxloop.data.evaluation_set_files import (
 )
 from voxloop.data.shards import read_manifest
 from voxloop.data.splits import Split
-from voxloop.errors import IntegrityError, RefusedError
+from voxloop.errors import InputError, IntegrityError, RefusedError
 from voxloop.store.atomic import write_file
 from voxloop.store.digests import canonical_json, digest_json
 
@@ -91,6 +91,28 @@ class EvaluationSet(StrictModel):
             "files": list_set_files(folder),
         }
         return self.model_copy(update={**seen, **changed, "folder": folder})
+
+
+def find_family(sets: Path | None, own: Path, task: str) -> Path | None:
+    """Return the folder of a task's frozen sets, None when there are none yet.
+
+    Args:
+        sets: Root that was asked for; None for the platform's own.
+        own: The platform's own, `settings.evaluation_sets`, which may not be there yet.
+        task: Family.
+
+    Raises:
+        InputError: The root that was asked for is not there.
+    """
+    root = own if sets is None else sets
+    if not root.is_dir() and root.absolute() != own:
+        raise InputError(
+            f"{root} is no folder of evaluation sets",
+            rule="frozen sets that are named must be there",
+            remedy="name the folder that holds <task>/<domain>-<date>, or leave --sets out",
+        )
+    folder = root / task
+    return folder if folder.is_dir() else None
 
 
 def list_evaluation_sets(root: Path, task: str | None = None) -> list[EvaluationSet]:

@@ -2,7 +2,7 @@
 
 Which function is right depends on what is claimed. A claim about new speakers has speakers as its sample:
 `speaker_interval`, `speaker_lead`. A claim about the speakers at hand has their utterances: `utterance_interval`,
-`utterance_lead`, or for recalls `voxloop.evaluation.welch`. All start from moments (`voxloop.evaluation.moments`), and
+`utterance_lead`. All start from moments (`voxloop.evaluation.moments`), and
 `jackknife` takes any number of draws at once. `docs/statistics.md` shows how often they are right.
 """
 

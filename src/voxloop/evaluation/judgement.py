@@ -109,3 +109,13 @@ class Judgement(StrictModel):
         """Return the verdict and its reasons as lines for a person."""
         said = [f"  {reason.verdict:<11} {reason.place}: {reason.text}" for reason in self.reasons]
         return [f"verdict {self.verdict} under policy {self.policy.name}: {self.claim_text}", *said]
+
+    def as_evidence(self) -> dict[str, object]:
+        """Return what a ledger keeps of it: digests and numbers; the words may name an utterance, and stay out."""
+        return {
+            "evaluation": self.evaluation_digest,
+            "policy": self.policy.model_dump(mode="json"),
+            "champion": self.champion.model_digest if self.champion else None,
+            "reason_set": self.reason_set,
+            "reasons": [reason.model_dump(mode="json", exclude={"text"}) for reason in self.reasons],
+        }

@@ -48,15 +48,19 @@ def cut(
     Raises:
         InputError: The dataset is none, the split is empty, or domain or date are malformed.
         RefusedError: A speaker, session or recording is known to training, or the set is there with other content.
+        ServiceUnavailableError: The ledger, which notes every cut, does not answer.
     """
     from voxloop.data.evaluation_set_cut import Cut, cut_evaluation_set
     from voxloop.data.leakage import LeakageConfig
-    from voxloop.settings import get_settings
+    from voxloop.ledger.acts import record_fresh_set
+    from voxloop.ledger.book import open_ledger
+    from voxloop.settings import get_settings, now
 
     config = load_config(LeakageConfig, find_config("leakage", task), overrides)
     asked = Cut(dataset, domain, _parse_date(date), task, split, trained)
     del by  # the only way there is; spelt out because the choice is the promise
     found = cut_evaluation_set(asked, get_settings().evaluation_sets, config)
+    record_fresh_set(open_ledger(get_settings()), found, at=now())
     print(f"evaluation set {_describe(found)}", flush=True)
     return found.folder
 

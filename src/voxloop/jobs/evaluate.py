@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from voxloop.config import Overrides, find_config, load_config, resolved
 from voxloop.store.job_store import run_step
 
 if TYPE_CHECKING:
+    from voxloop.data.evaluation_sets import EvaluationSet
     from voxloop.evaluation.evaluate import EvaluationRows
     from voxloop.tasks import Task
 
@@ -29,6 +30,7 @@ def evaluate(
 
     Writes every answer (`answers.parquet`), the measures (`evaluation.json`), what became of golden requests
     (`golden.json`: it holds times, which differ from run to run) and, of labels, pictures of confusions.
+    Every look of a model at a frozen set is an entry of the ledger and wears the set (`voxloop ledger looks`).
 
     Args:
         model: Folder written by export.
@@ -36,8 +38,8 @@ def evaluate(
         champion: Folder written by fetch-champion.
         out: Folder to write; it must be empty or not there.
         task: Family of the models; also the name of the file in configs/evaluation.
-        sets: Folder of frozen evaluation sets, such as HOME/evaluation_sets/emotion: all of them but those for
-            development.
+        sets: Folder of the frozen evaluation sets; the settings' own when left out. All of the task's are scored but
+            those for development.
         features: Parquet table with a row an utterance, for families that take features; as in training.
         overrides: Changes to configs/evaluation/TASK.yaml.
 
@@ -46,11 +48,19 @@ def evaluate(
 
     Raises:
         InputError: A folder is not what it should be.
+        RefusedError: A frozen set has no looks left.
         IntegrityError: The champion's bytes are not those the registry speaks of, or a frozen set was changed.
+        ServiceUnavailableError: The ledger does not answer.
     """
+    from voxloop.data.evaluation_sets import find_family
     from voxloop.evaluation.scoring import ScoringConfig
+    from voxloop.settings import get_settings
 
     config = load_config(ScoringConfig, find_config("evaluation", task), overrides)
+    # Before the figures are there, also those that were kept from before.
+    family_sets = find_family(sets, get_settings().evaluation_sets, task)
+    frozen = _read_sets(family_sets)
+    _count_looks(frozen, model)
 
     def work(folder: Path) -> None:
         from voxloop.evaluation.evaluate import evaluate_model
@@ -59,7 +69,7 @@ def evaluate(
         from voxloop.tasks import get_task
 
         digest, family = digest_tree(dataset), get_task(task)
-        chosen = list(_choose_rows(dataset, digest, sets, features, family))
+        chosen = list(_choose_rows(dataset, digest, frozen, features, family))
         made = evaluate_model(model, chosen, champion, folder, task=task, dataset_digest=digest, config=config)
         for line in made.lines():
             print(line, flush=True)
@@ -68,31 +78,57 @@ def evaluate(
 
     return run_step(
         "evaluate",
-        inputs={"model": model, "dataset": dataset, "champion": champion, "sets": sets, "features": features},
+        inputs={"model": model, "dataset": dataset, "champion": champion, "sets": family_sets, "features": features},
         config={"task": task, "config": resolved(config)},
         out=out,
         work=work,
     )
 
 
-def _choose_rows(
-    dataset: Path, digest: str, sets: Path | None, features: Path | None, task: Task
-) -> Iterator[EvaluationRows]:
+def _read_sets(folder: Path | None) -> list[EvaluationSet]:
+    """Return the frozen sets in a folder, whole, without those for development."""
     from voxloop.data.evaluation_sets import list_evaluation_sets, verify_evaluation_set
+
+    if folder is None:
+        return []
+    found = [one for one in list_evaluation_sets(folder.parent, folder.name) if one.looks == "counted"]
+    for one in found:
+        verify_evaluation_set(one.folder)
+    return found
+
+
+def _count_looks(sets: Sequence[EvaluationSet], model: Path) -> None:
+    if not sets:
+        return
+    from voxloop.errors import RefusedError
+    from voxloop.ledger.book import open_ledger
+    from voxloop.ledger.looks import LookPolicy, record_look
+    from voxloop.settings import get_settings, now
+    from voxloop.store.digests import digest_tree
+
+    policy, challenger = load_config(LookPolicy, find_config("ledger")), digest_tree(model)
+    ledger = open_ledger(get_settings())
+    for one in sets:
+        look = record_look(ledger, one, challenger=challenger, at=now(), policy=policy)
+        warning = look.wear.warning(now()) if look.wear else ""
+        if not look.is_allowed:
+            raise RefusedError(
+                warning, rule="a worn set no longer tells good models from lucky ones", remedy="cut a fresh set"
+            )
+        if warning:
+            print(warning, flush=True)
+
+
+def _choose_rows(
+    dataset: Path, digest: str, sets: Sequence[EvaluationSet], features: Path | None, task: Task
+) -> Iterator[EvaluationRows]:
     from voxloop.data.known_features import iter_rows
-    from voxloop.errors import InputError
     from voxloop.evaluation.evaluate import EvaluationRows
     from voxloop.evaluation.report import TEST_SPLIT
 
     # The test split of a dataset is cut anew with every dataset: looks at it are not counted.
     test = iter_rows(dataset, "test", audio=task.AUDIO, features=features)
     yield EvaluationRows(TEST_SPLIT, digest, counted=False, rows=test)
-    if sets is None:
-        return
-    if not sets.is_dir():
-        raise InputError(f"--sets {sets} is no folder", remedy="name one, such as HOME/evaluation_sets/emotion")
-    for one in list_evaluation_sets(sets.parent, sets.name):
-        if one.looks == "counted":
-            verify_evaluation_set(one.folder)
-            rows = iter_rows(one.folder, one.split, audio=task.AUDIO, features=features)
-            yield EvaluationRows(one.name, one.digest, counted=True, rows=rows)
+    for one in sets:
+        rows = iter_rows(one.folder, one.split, audio=task.AUDIO, features=features)
+        yield EvaluationRows(one.name, one.digest, counted=True, rows=rows)

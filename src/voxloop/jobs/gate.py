@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voxloop.config import Overrides, find_config, load_config
 from voxloop.errors import InputError
+
+if TYPE_CHECKING:
+    from voxloop.evaluation.judgement import Judgement
 
 
 def gate(
@@ -16,11 +20,13 @@ def gate(
     policy: str = "emotion",
     bootstrap: bool = False,
     because: str = "",
+    reason_set: str | None = None,
     overrides: Overrides = (),
 ) -> str:
     """Hold an evaluation against a gate policy and say PASS, FAIL or CANNOT_TELL, with the reasons.
 
-    Writes `verdict.json` and `verdict.txt` (the one word). What is missing, empty, thin or altered is CANNOT_TELL.
+    Writes `verdict.json` and `verdict.txt` (the one word). What is missing, empty, thin or altered is CANNOT_TELL. What
+    was said, and an approver's word for a first champion, are entries of the ledger (`voxloop ledger show`).
 
     Args:
         evaluation: Folder written by evaluate.
@@ -29,6 +35,7 @@ def gate(
         policy: Name of a file in configs/gates.
         bootstrap: Appoint the first champion ever: judge by the policy's floor alone. Needs --because.
         because: Why this model may be the first champion; kept in the verdict.
+        reason_set: Evaluation set that gave the reason for this retraining: on it the challenger must be better.
         overrides: Changes to the policy; the verdict names them.
 
     Returns:
@@ -37,6 +44,8 @@ def gate(
     Raises:
         ConfigError: There is no such policy, or it is malformed.
         InputError: The folder does not exist, or a bootstrap has no reason.
+        IntegrityError: The ledger is not as it was left.
+        ServiceUnavailableError: The ledger does not answer: nothing is said that is not written down.
     """
     from voxloop.tasks import require_task
 
@@ -57,9 +66,29 @@ def gate(
     rules = load_config(GatePolicy, find_config("gates", policy), overrides)
     word = Bootstrap(because=because.strip()) if bootstrap else None
     name = " ".join((policy, *(f"--set {change}" for change in overrides)))
-    judgement = judge_evaluation(evaluation, rules, policy_name=name, task=task, bootstrap=word)
+    judgement = judge_evaluation(evaluation, rules, policy_name=name, task=task, bootstrap=word, reason_set=reason_set)
     with build_folder(out) as folder:
         write_judgement(judgement, folder)
+        _write_down(judgement)
     for line in judgement.lines():
         print(line, flush=True)
     return str(judgement.verdict)
+
+
+def _write_down(judgement: Judgement) -> None:
+    from voxloop.ledger.acts import record_bootstrap, record_judgement
+    from voxloop.ledger.book import open_ledger
+    from voxloop.settings import get_settings, now
+    from voxloop.verdict import Verdict
+
+    ledger, task, model = open_ledger(get_settings()), judgement.task, judgement.model_digest
+    if judgement.bootstrap and judgement.verdict is Verdict.PASS and model:
+        record_bootstrap(ledger, task=task, model=model, because=judgement.bootstrap.because, at=now())
+    record_judgement(
+        ledger,
+        task=task,
+        model=model or judgement.evaluation_digest,
+        verdict=judgement.verdict,
+        evidence=judgement.as_evidence(),
+        at=now(),
+    )

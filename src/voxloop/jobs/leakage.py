@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from voxloop.config import Overrides, find_config, load_config, resolved
-from voxloop.errors import InputError, IntegrityError, VoxloopError
+from voxloop.errors import IntegrityError, VoxloopError
 
 
 def leakage(
@@ -32,15 +32,17 @@ def leakage(
         ConfigError: There is no such task, or its numbers are malformed.
         InputError: The dataset or the folder of sets does not exist.
     """
+    from voxloop.data.evaluation_sets import find_family
     from voxloop.data.leakage import LeakageConfig, search_dataset
     from voxloop.data.leakage_page import write_page
     from voxloop.data.leakage_report import read_report, report_crash
     from voxloop.data.manifest import load_manifest
+    from voxloop.settings import get_settings
     from voxloop.store.atomic import build_folder, refuse_occupied
     from voxloop.store.job_store import run_step
 
     config = load_config(LeakageConfig, find_config("leakage", task), overrides)
-    frozen = _find_sets(sets, task)
+    frozen = find_family(sets, get_settings().evaluation_sets, task)
     refuse_occupied(out)
 
     def work(folder: Path) -> None:
@@ -66,19 +68,3 @@ def leakage(
     for line in report.lines():
         print(line, flush=True)
     return str(report.verdict)
-
-
-def _find_sets(sets: Path | None, task: str) -> Path | None:
-    """Return the folder of a task's frozen sets, None when there are none yet."""
-    from voxloop.settings import get_settings
-
-    ours = get_settings().evaluation_sets
-    root = ours if sets is None else sets
-    if not root.is_dir() and root.absolute() != ours:
-        raise InputError(
-            f"{root} is no folder of evaluation sets",
-            rule="frozen sets that are named must be there",
-            remedy="name the folder that holds <task>/<domain>-<date>, or leave --sets out",
-        )
-    folder = root / task
-    return folder if folder.is_dir() else None

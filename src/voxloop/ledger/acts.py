@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from voxloop.errors import RefusedError
 from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import BOOTSTRAP, FRESH_SET, JUDGEMENT, Draft, Entry
 from voxloop.ledger.looks import FrozenSet
@@ -39,7 +38,10 @@ def record_judgement(
 
 
 def record_bootstrap(ledger: Ledger, *, task: str, model: str, because: str, at: datetime) -> Entry:
-    """Write that an approver appoints the first champion of a family.
+    """Write that an approver lets a model through without a champion to hold it against.
+
+    That it is the first is for the gate to see: a model let through may still be turned down by who reads its
+    evidence, and then the next one is no second champion.
 
     Args:
         ledger: The book.
@@ -49,29 +51,11 @@ def record_bootstrap(ledger: Ledger, *, task: str, model: str, because: str, at:
         at: Aware.
 
     Raises:
-        RefusedError: Another one was appointed before.
-        IntegrityError: The ledger is not whole.
+        IntegrityError: The end of the ledger is not as it was left.
         ServiceUnavailableError: The ledger does not answer.
     """
-    draft = Draft(
-        kind=BOOTSTRAP, task=task, subject=model, act=f"{BOOTSTRAP}/{task}", payload={"because": because}, at=at
-    )
-    while True:
-        entries = ledger.read()
-        if before := next((entry for entry in entries if entry.act == draft.act), None):
-            return _require_first(before, draft)
-        if entry := ledger.append_after(draft, len(entries)):
-            return entry
-
-
-def has_bootstrap(ledger: Ledger, task: str) -> bool:
-    """Return whether a family ever had a first champion.
-
-    Raises:
-        IntegrityError: The ledger is not whole: what was taken out of it is not taken for never there.
-        ServiceUnavailableError: The ledger does not answer.
-    """
-    return any((entry.kind, entry.task) == (BOOTSTRAP, task) for entry in ledger.read())
+    act = f"{BOOTSTRAP}/{digest_json([task, model, because])}"
+    return ledger.append(Draft(kind=BOOTSTRAP, task=task, subject=model, act=act, payload={"because": because}, at=at))
 
 
 def record_fresh_set(ledger: Ledger, evaluation_set: FrozenSet, *, at: datetime) -> Entry:
@@ -95,13 +79,3 @@ def record_fresh_set(ledger: Ledger, evaluation_set: FrozenSet, *, at: datetime)
         at=at,
     )
     return ledger.append(draft)
-
-
-def _require_first(before: Entry, draft: Draft) -> Entry:
-    if before.subject == draft.subject:
-        return before
-    raise RefusedError(
-        f"{draft.task} had a first champion already: {before.subject[:12]}, {before.at[:10]}",
-        rule="a family is bootstrapped once; every later champion is held against one",
-        remedy="evaluate against the champion, and gate without --bootstrap",
-    )

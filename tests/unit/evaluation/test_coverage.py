@@ -16,8 +16,9 @@ from benchmarks import coverage, power
 from benchmarks.coverage import CORRELATIONS, SIMULATIONS, SPEAKERS, cover, measure_false_superiority
 from benchmarks.power import measure_power
 from benchmarks.simulated_speakers import Talk, World, agreement_sums, emotion_sums, recogniser_sums
+from voxloop.evaluation.intervals import utterance_interval
+from voxloop.evaluation.moments import label_moments
 from voxloop.evaluation.summed_measures import CCC, UAR, WER, Measure, paired
-from voxloop.evaluation.welch import welch_interval
 from voxloop.settings import Settings
 
 Capture = pytest.CaptureFixture[str]
@@ -64,8 +65,8 @@ def test_intervals_over_utterances_hold_the_truth_as_often_as_they_say(settings:
     draw = np.random.default_rng(11)
     draws, recalls = max(FEWEST, settings.trial_count(4000)), np.array([0.5, 0.7, 0.9])
     labels = np.repeat([0, 1, 2], [60, 45, 30])
-    scores = (draw.random((draws, labels.size)) < recalls[labels]).astype(float)
-    found = [welch_interval(row, labels, level=0.95) for row in scores]
+    right = draw.random((draws, labels.size)) < recalls[labels]
+    found = [utterance_interval(label_moments(labels, np.where(row, labels, -1), 3), UAR, level=0.95) for row in right]
     share = np.mean([interval.low <= recalls.mean() <= interval.high for interval in found])
     assert abs(share - 0.95) <= 0.01 + room(0.95, draws)
 

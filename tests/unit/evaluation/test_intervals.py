@@ -22,7 +22,6 @@ from voxloop.evaluation.intervals import (
 )
 from voxloop.evaluation.moments import agreement_moments, error_moments, label_moments, mean_moments, sum_groups
 from voxloop.evaluation.summed_measures import CCC, MACRO_F1, MEAN, PEARSON, UAR, WER, Measure, paired
-from voxloop.evaluation.welch import welch_interval
 
 Moments = Any
 ROWS = st.lists(
@@ -95,7 +94,6 @@ def test_a_mean_of_utterances_gives_the_one_sample_t_interval() -> None:
     expected = stats.ttest_1samp(scores, 0).confidence_interval(0.95)
     found = utterance_interval(mean_moments(scores), MEAN, level=0.95)
     np.testing.assert_allclose(found[:3], (scores.mean(), expected.low, expected.high), atol=1e-12)
-    assert_close(found, welch_interval(scores, np.zeros(60, dtype=np.int64), level=0.95))
 
 
 def test_correlation_of_many_utterances_is_near_fishers() -> None:
@@ -106,15 +104,6 @@ def test_correlation_of_many_utterances_is_near_fishers() -> None:
     ours = utterance_interval(agreement_moments(wanted, found), PEARSON, level=0.95)
     assert ours.estimate == pytest.approx(theirs.statistic)
     np.testing.assert_allclose(ours[1:3], theirs.confidence_interval(0.95), atol=0.003)
-
-
-def test_two_labels_give_welchs_interval() -> None:
-    draw = np.random.default_rng(3)
-    first, second = draw.normal(0.3, 1.0, 40), draw.normal(-0.1, 0.2, 15)
-    expected = stats.ttest_ind(first, -second, equal_var=False).confidence_interval(0.95)  # of m1 + m2
-    scores, labels = np.concatenate([first, second]), np.repeat([0, 1], [40, 15])
-    found = welch_interval(scores, labels, level=0.95)
-    np.testing.assert_allclose(found[1:3], (expected.low / 2, expected.high / 2), atol=1e-12)
 
 
 @MEASURES
@@ -212,9 +201,10 @@ def test_what_speakers_cannot_tell_has_no_ends(references: list[int], speakers: 
     assert not found.is_degenerate
 
 
-@pytest.mark.parametrize(("scores", "labels"), [([], []), ([1.0, 0.0, 1.0], [0, 0, 1])], ids=["nothing", "a lone one"])
-def test_what_utterances_cannot_tell_has_no_ends(scores: list[float], labels: list[int]) -> None:
-    found = welch_interval(np.array(scores), np.array(labels, dtype=np.int64), level=0.95)
+@pytest.mark.parametrize("references", [[], [0, 0, 1]], ids=["nothing", "a lone one"])
+def test_what_utterances_cannot_tell_has_no_ends(references: list[int]) -> None:
+    codes = np.array(references, dtype=np.int64)
+    found = utterance_interval(label_moments(codes, codes, 2), UAR, level=0.95)
     assert np.isnan([found.low, found.high]).all()
 
 

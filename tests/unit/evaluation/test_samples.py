@@ -17,7 +17,7 @@ from voxloop.tasks.personality_encoding import PersonalityEncoding
 LABELS = ("anger", "fear", "joy")
 WORDS = ("one", "two", "three", "eight")
 EMOTION = emotion.EmotionEncoding(labels=LABELS, weights=(1.0, 1.0, 1.0))
-ASR = asr.AsrEncoding(symbols=("_", *sorted(set("".join(WORDS) + " "))))
+ASR = asr.Encoding(symbols=("_", *sorted(set("".join(WORDS) + " "))))
 
 speakers = st.sampled_from(["s1", "s2", "s3"])
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(" ".join)
@@ -99,7 +99,7 @@ def test_personality_over_speakers(kind: str, seed: int) -> None:
     )
 
 
-def traits(values: Sequence[float], kind: str, scale: str = "regression") -> Answer:
+def traits(values: Sequence[float] | np.ndarray, kind: str, scale: str = "regression") -> Answer:
     numbers = dict(zip(("openness", "neuroticism"), values, strict=True))
     if kind == "binary":
         return {"traits": {name: float(number > 4) for name, number in numbers.items()}}

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from tests.unit.evaluation.cases import make_answers, write_evaluation
-from voxloop.errors import ConfigError, InputError
+from voxloop.errors import ConfigError, InputError, IntegrityError
 from voxloop.evaluation.answers import ANSWERS_SCHEMA
 from voxloop.jobs.gate import gate
+from voxloop.ledger.book import open_ledger
+from voxloop.settings import Settings
 from voxloop.store.digests import digest_tree
+
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def read(out: Path) -> dict[str, Any]:
@@ -89,3 +93,43 @@ def test_an_unknown_policy_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="evaluate first"):
         gate(tmp_path / "nowhere", tmp_path / "out")
+
+
+def test_what_was_said_is_in_the_ledger_once(tmp_path: Path, settings: Settings) -> None:
+    folder = write_evaluation(tmp_path / "evaluation", make_answers())
+    for name in ("one", "again"):
+        gate(folder, tmp_path / name)
+    gate(folder, tmp_path / "stricter", overrides=("measures.uar.limit=0.999",))
+    first, second = open_ledger(settings).verify()
+    assert (first.kind, first.task, first.subject) == ("judgement", "emotion", "a" * 64)
+    assert (first.content["verdict"], second.content["verdict"]) == ("PASS", "FAIL")
+    assert first.content["evaluation"] == digest_tree(folder)
+    assert first.content["policy"] == read(tmp_path / "one")["policy"]
+    said = {(one["rule"], one["evaluation_set"], one["slice"]): one["verdict"] for one in first.content["reasons"]}
+    assert said["comparison", "test", "all"] == "PASS"
+    assert not any("text" in one for one in first.content["reasons"]), "words may name an utterance"
+
+
+def test_a_first_champion_is_an_entry_with_its_reason(tmp_path: Path, settings: Settings) -> None:
+    folder = write_evaluation(tmp_path / "evaluation", make_answers(champion=None), champion=None, ever=False)
+    gate(folder, tmp_path / "out", bootstrap=True, because="nothing is served yet")
+    bootstrap, judgement = open_ledger(settings).verify()
+    assert (bootstrap.kind, bootstrap.subject) == ("bootstrap", "a" * 64)
+    assert bootstrap.content == {"because": "nothing is served yet"}
+    assert judgement.content["verdict"] == "PASS"
+
+
+def test_a_first_champion_that_is_too_bad_is_none(tmp_path: Path, settings: Settings) -> None:
+    table = make_answers(challenger=0.2, champion=None)
+    folder = write_evaluation(tmp_path / "evaluation", table, champion=None, ever=False)
+    assert gate(folder, tmp_path / "out", bootstrap=True, because="nothing is served yet") == "FAIL"
+    assert [entry.kind for entry in open_ledger(settings).verify()] == ["judgement"]
+
+
+def test_nothing_is_said_that_cannot_be_written_down(tmp_path: Path, settings: Settings) -> None:
+    folder = write_evaluation(tmp_path / "evaluation", make_answers())
+    gate(folder, tmp_path / "first")
+    (settings.ledger / "head.json").unlink()
+    with pytest.raises(IntegrityError):
+        gate(folder, tmp_path / "second", overrides=("version=9",))
+    assert not (tmp_path / "second").exists()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.ledger.books import AT, SetOfSpeech, another_tool, make_draft, open_book
-from voxloop.errors import IntegrityError, RefusedError
-from voxloop.ledger.acts import has_bootstrap, record_bootstrap, record_fresh_set, record_judgement
+from tests.unit.ledger.books import AT, SetOfSpeech, another_tool, open_book
+from voxloop.errors import IntegrityError
+from voxloop.ledger.acts import record_bootstrap, record_fresh_set, record_judgement
 from voxloop.verdict import Verdict
 
 LATER = AT + timedelta(hours=1)
@@ -24,28 +24,24 @@ def test_a_judgement_is_written_once_and_another_one_besides(tmp_path: Path) -> 
     assert other.sequence == 2
 
 
-def test_a_family_has_one_first_champion(tmp_path: Path) -> None:
+def test_a_bootstrap_is_written_once_and_with_every_reason_it_was_given(tmp_path: Path) -> None:
     book = open_book(tmp_path)
-    assert not has_bootstrap(book, "emotion")
-    first = record_bootstrap(book, task="emotion", model="m", because="nothing is served yet", at=AT)
-    assert has_bootstrap(book, "emotion")
-    assert not has_bootstrap(book, "asr")
-    assert record_bootstrap(book, task="emotion", model="m", because="said again", at=LATER) == first
-    with pytest.raises(RefusedError, match="emotion had a first champion already: m, 2026-11-21"):
-        record_bootstrap(book, task="emotion", model="n", because="this one is better", at=LATER)
-    assert record_bootstrap(book, task="asr", model="n", because="nothing is served yet", at=AT).sequence == 2
+    for at in (AT, LATER):
+        entry = record_bootstrap(book, task="emotion", model="m", because="nothing is served yet", at=at)
+        assert (entry.sequence, entry.kind, entry.subject) == (1, "bootstrap", "m")
+        assert entry.content == {"because": "nothing is served yet"}
+    assert record_bootstrap(book, task="emotion", model="m", because="heard by two", at=LATER).sequence == 2
+    assert record_bootstrap(book, task="emotion", model="n", because="m was turned down", at=LATER).sequence == 3
 
 
-def test_a_bootstrap_taken_out_is_not_one_that_never_was(tmp_path: Path) -> None:
+def test_on_a_ledger_that_was_cut_nothing_is_written(tmp_path: Path) -> None:
     book = open_book(tmp_path)
-    record_bootstrap(book, task="emotion", model="m", because="nothing is served yet", at=AT)
-    book.append(make_draft(1))
+    for model in ("m", "n"):
+        record_bootstrap(book, task="emotion", model=model, because="nothing is served yet", at=AT)
     with another_tool(tmp_path) as connection:
-        connection.execute("DELETE FROM ledger_entry WHERE kind = 'bootstrap'")
-    with pytest.raises(IntegrityError, match="entry 1 was removed"):
-        has_bootstrap(book, "emotion")
-    with pytest.raises(IntegrityError, match="entry 1 was removed"):
-        record_bootstrap(book, task="emotion", model="n", because="the first", at=LATER)
+        connection.execute("DELETE FROM ledger_entry WHERE subject = 'n'")
+    with pytest.raises(IntegrityError):
+        record_bootstrap(book, task="emotion", model="o", because="the first", at=LATER)
 
 
 def test_a_fresh_set_is_written_once(tmp_path: Path) -> None:
