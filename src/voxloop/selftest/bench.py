@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +31,9 @@ class Bench:
         seed: Of world, training and faults.
         config: The numbers.
         policy: What the gate holds candidates against.
-        folder: Where all of it lies: `dataset`, `model`, and a folder a candidate.
+        folder: Where all of it lies: `dataset`, `model`, `noisy`, and a folder a candidate.
+        share: Of the utterances, what the noisy model answers wrongly.
+        loss: What that costs of the policy's first measure, on the rows the gate never sees.
     """
 
     task: str
@@ -38,6 +41,8 @@ class Bench:
     config: SelfTestConfig
     policy: GatePolicy
     folder: Path
+    share: float = math.nan
+    loss: float = math.nan
 
     @property
     def family(self) -> Task:
@@ -53,6 +58,11 @@ class Bench:
     def model(self) -> Path:
         """The sound model, exported."""
         return self.folder / "model"
+
+    @property
+    def noisy(self) -> Path:
+        """The sound model with noise that costs twice the margin."""
+        return self.folder / "noisy"
 
     @cached_property
     def gate_rows(self) -> tuple[Pair, ...]:
@@ -133,9 +143,7 @@ def train_model(bench: Bench, dataset: Path, model: Path, overrides: Sequence[st
     from voxloop.training.fit import fit_task
 
     changes = [*overrides, f"seed={bench.seed}"]
-    recipe: Recipe = load_config(
-        bench.family.Config, find_config("tasks", bench.task, bench.config.recipe), changes
-    )
+    recipe: Recipe = load_config(bench.family.Config, find_config("tasks", bench.task, bench.config.recipe), changes)
     weights = model.with_name(f"{model.name}-weights")
     weights.mkdir(parents=True)
     fit_task(dataset, weights, task=bench.family, recipe=recipe)

@@ -39,7 +39,7 @@ class GraphCopy:
         """Name of the output that says what the model thinks: the first."""
         return str(self.record["request"]["outputs"][0]["name"])
 
-    def constant(self, value: Array) -> str:
+    def constant(self, value: npt.ArrayLike) -> str:
         """Add an array to the graph and return its name."""
         name = self._name()
         self.model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
