@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from tests.services.pipeline_folders import PipelineFolders, write_acceptance, write_folders
+from tests.unit.evaluation.cases import POLICY, judge, make_answers, policy_of, write_evaluation
 from voxloop.adapters.mlflow import connect
 from voxloop.adapters.mlflow_registry import MlflowRegistry
 from voxloop.adapters.mlflow_runs import create_run, find_or_create_experiment
-from voxloop.errors import IntegrityError, RefusedError, ServiceUnavailableError, VoxloopError
+from voxloop.errors import InputError, IntegrityError, RefusedError, ServiceUnavailableError, VoxloopError
+from voxloop.evaluation.gate import write_judgement
 from voxloop.jobs.fetch_champion import fetch_champion
+from voxloop.jobs.gate import gate
 from voxloop.jobs.register import register
 from voxloop.jobs.track import track
 from voxloop.release.evidence import read_evidence
@@ -206,3 +211,37 @@ def test_what_mlflow_refuses_is_not_taken_for_nothing(registry_home: Settings) -
     assert registry.find_alias("never-heard-of", CHAMPION) is None
     with pytest.raises(VoxloopError, match="MLflow refused model-versions/search"):
         registry.list_versions("a' or name = 'b")
+
+
+def test_a_stricter_policy_says_which_promotions_it_would_have_stopped(
+    registry_home: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, quality in (("good", 0.97), ("better", 1.0)):
+        folders = write_folders(tmp_path / name, task="emotion", gain=1.0 + quality)
+        shutil.rmtree(folders.evaluation)
+        table = make_answers(challenger=quality, champion=0.8)
+        write_evaluation(folders.evaluation, table, model_digest=folders.model_digest)
+        judgement = judge(folders.evaluation)
+        assert judgement.verdict == "PASS"
+        write_judgement(judgement, folders.verdict)
+        do_track(folders, tmp_path / f"{name}-run", "emotion")
+        do_register(folders, tmp_path / f"{name}-run", tmp_path / f"{name}-version", "emotion")
+    same, stricter = (tmp_path / f"{name}.yaml" for name in ("same", "stricter"))
+    same.write_text(yaml.safe_dump(POLICY.model_dump(mode="json")))
+    stricter.write_text(yaml.safe_dump(policy_of(limit=0.99).model_dump(mode="json")))
+    capsys.readouterr()
+    assert gate(replay=True, policy=str(same)) == f"{same} would have stopped 0 of 2 promotions"
+    assert gate(replay=True, policy=str(stricter)) == f"{stricter} would have stopped 1 of 2 promotions"
+    told = capsys.readouterr().out
+    assert "emotion version 1  would have been stopped: " in told
+    assert "limit: uar of the challenger" in told
+    assert "emotion version 2  goes through: PASS" in told
+    with pytest.raises(InputError, match="is no file"):
+        gate(replay=True, policy="nowhere.yaml")
+
+
+def test_a_gate_without_its_folders_says_what_it_lacks() -> None:
+    with pytest.raises(InputError, match="given no evaluation"):
+        gate()
+    with pytest.raises(InputError, match="given no folder to write"):
+        gate(Path("x"))

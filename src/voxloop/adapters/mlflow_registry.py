@@ -122,6 +122,31 @@ class MlflowRegistry:
                         tracking_uri=self.settings.mlflow_url,
                     )
 
+    def download_evidence(self, version: ModelVersion, name: str, out: Path) -> Path:
+        """Return the folder `name` of the run behind a version, such as its evaluation, written under `out`.
+
+        Raises:
+            IntegrityError: The run has no such folder any more.
+        """
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        with translated(self.settings):
+            try:
+                got = download_artifacts(
+                    run_id=version.run_id,
+                    artifact_path=name,
+                    dst_path=str(out),
+                    tracking_uri=self.settings.mlflow_url,
+                )
+            except MlflowException as missing:
+                if read_status(missing) != 404:
+                    raise
+                raise IntegrityError(
+                    f"MLflow holds no {name} of {version}", remedy="nothing can be said of it"
+                ) from None
+        return Path(got)
+
     def set_alias(self, version: ModelVersion, alias: str) -> None:
         """Move `alias` to `version`."""
         with translated(self.settings):

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 
 def gate(
-    evaluation: Path,
-    out: Path,
+    evaluation: Path | None = None,
+    out: Path | None = None,
     *,
     task: str = "emotion",
     policy: str = "emotion",
     bootstrap: bool = False,
     because: str = "",
     reason_set: str | None = None,
+    replay: bool = False,
     overrides: Overrides = (),
 ) -> str:
     """Hold an evaluation against a gate policy and say PASS, FAIL or CANNOT_TELL, with the reasons.
@@ -36,10 +37,12 @@ def gate(
         bootstrap: Appoint the first champion ever: judge by the policy's floor alone. Needs --because.
         because: Why this model may be the first champion; kept in the verdict.
         reason_set: Evaluation set that gave the reason for this retraining: on it the challenger must be better.
+        replay: Judge no evaluation but every model version registered so far, again, and say which of them this policy
+            would have stopped. Nothing is written; --policy may then be any file that ends in .yaml.
         overrides: Changes to the policy; the verdict names them.
 
     Returns:
-        The verdict.
+        The verdict; of a replay how many it would have stopped.
 
     Raises:
         ConfigError: There is no such policy, or it is malformed.
@@ -50,6 +53,16 @@ def gate(
     from voxloop.tasks import require_task
 
     require_task(task)
+    if replay:
+        from voxloop.jobs.gate_replay import replay_promotions
+
+        return replay_promotions(task, policy, overrides)
+    if evaluation is None or out is None:
+        raise InputError(
+            f"gate was given no {'evaluation' if evaluation is None else 'folder to write'}",
+            rule="it judges an evaluation and writes a verdict, unless it replays",
+            remedy="voxloop gate EVALUATION OUT, or voxloop gate --replay --policy FILE",
+        )
     if bootstrap and not because.strip():
         raise InputError(
             "--bootstrap without --because",
