@@ -27,7 +27,8 @@ class GraphCopy:
     def __init__(self, folder: Path) -> None:
         self.model = onnx.load(folder / "model.onnx")
         self.record: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        self._added = 0
+        nodes, stored = self.model.graph.node, self.model.graph.initializer
+        self._taken = {name for node in nodes for name in node.output} | {tensor.name for tensor in stored}
 
     @property
     def inputs(self) -> list[str]:
@@ -84,10 +85,8 @@ class GraphCopy:
         return folder
 
     def _name(self) -> str:
-        self._added += 1
-        taken = {tensor.name for tensor in self.model.graph.initializer}
-        while (name := f"selftest_{self._added}") in taken:
-            self._added += 1
+        name = f"selftest_{len(self._taken)}"
+        self._taken.add(name)
         return name
 
 
