@@ -78,6 +78,7 @@ COMMANDS = (
         "Hold two or more trainings against each other.",
         EXPERIMENTS,
     ),
+    Command("selftest", "voxloop.jobs.selftest:selftest", "Prove that the gates refuse what is bad.", EXPERIMENTS),
     Command(
         "compile",
         "voxloop.runners.compile:compile_pipelines",

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from voxloop.errors import InputError, IntegrityError
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers, answers_of, read_answers
+from voxloop.evaluation.golden import GOLDEN_NAME, GoldenReport
 from voxloop.evaluation.intervals import (
     Interval,
     speaker_interval,
@@ -119,6 +120,7 @@ class Case:
         task: Family that is judged.
         bootstrap: An approver's word for the first champion ever.
         reason_set: The evaluation set that gave the reason for this retraining; None when none did.
+        golden: What became of golden requests; None where they were not asked.
     """
 
     evaluation: Evaluation
@@ -127,6 +129,7 @@ class Case:
     task: str
     bootstrap: Bootstrap | None = None
     reason_set: str | None = None
+    golden: GoldenReport | None = None
 
     @property
     def first(self) -> Part:
@@ -154,7 +157,8 @@ def read_case(
         )
     _refuse_others(table, "model", (CHALLENGER, CHAMPION))
     _refuse_others(table, "evaluation_set", [one.name for one in evaluation.sets])
-    return Case(evaluation, _read_parts(evaluation, table, policy), policy, task, bootstrap, reason_set)
+    golden = read_json_record(GoldenReport, folder / GOLDEN_NAME) if (folder / GOLDEN_NAME).is_file() else None
+    return Case(evaluation, _read_parts(evaluation, table, policy), policy, task, bootstrap, reason_set, golden)
 
 
 def _read_parts(evaluation: Evaluation, table: pa.Table, policy: GatePolicy) -> tuple[Part, ...]:

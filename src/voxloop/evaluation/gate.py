@@ -92,7 +92,8 @@ def combine(reasons: Sequence[Reason], sets: Sequence[str]) -> Verdict:
     """Return the verdict of all reasons: `PASS` only when every rule has spoken of every set and none objects."""
     verdict = Verdict.combine(reason.verdict for reason in reasons)
     appointed = any(reason.rule == "bootstrap" for reason in reasons)
-    complete = bool(sets) and all(_is_complete(reasons, one, appointed=appointed) for one in sets)
+    complete = bool(sets) and any(reason.rule == "golden" for reason in reasons)
+    complete &= all(_is_complete(reasons, one, appointed=appointed) for one in sets)
     return Verdict.CANNOT_TELL if verdict is Verdict.PASS and not complete else verdict
 
 

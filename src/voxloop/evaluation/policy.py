@@ -105,6 +105,18 @@ class SliceRule(StrictModel):
     minimum_utterances: int = Field(default=48, ge=2)
 
 
+class GoldenRule(StrictModel):
+    """What is asked of golden requests, those that every model of a family is asked.
+
+    Args:
+        slowdown: The challenger takes at most this many times as long as the champion; None asks nothing.
+        words_on_silence: Words a minute it may write of sounds in which nobody speaks; None asks nothing.
+    """
+
+    slowdown: float | None = Field(default=None, gt=1)
+    words_on_silence: float | None = Field(default=None, ge=0)
+
+
 class GatePolicy(StrictModel):
     """One file of `configs/gates`.
 
@@ -116,6 +128,7 @@ class GatePolicy(StrictModel):
         minimum_per_label: Fewer utterances of some label than this: `CANNOT_TELL`; for families that answer labels.
         measures: What is asked of each measure, by its name; the first is the one a person is shown.
         slices: What is asked of parts of a set; None asks nothing.
+        golden: What is asked of golden requests; None asks nothing.
         level: Confidence of the two-sided intervals; a bound is thus tested one-sided at half of the rest.
     """
 
@@ -126,6 +139,7 @@ class GatePolicy(StrictModel):
     minimum_per_label: int = Field(default=1, ge=1)
     measures: Mapping[str, MeasureRule] = Field(min_length=1)
     slices: SliceRule | None = None
+    golden: GoldenRule | None = None
     level: float = Field(default=0.95, gt=0.5, lt=1)
 
     @model_validator(mode="after")

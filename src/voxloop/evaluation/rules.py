@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from voxloop.evaluation.case import Case, Part
+from voxloop.evaluation.golden_rules import check_golden
 from voxloop.evaluation.judgement import Reason
 from voxloop.evaluation.measures import label_of
 from voxloop.evaluation.policy import Claim, Comparison
@@ -47,7 +48,7 @@ def check_champion(case: Case) -> list[Reason]:
     return [reason for part in case.parts for reason in _check_leads(case, part)]
 
 
-MODEL_RULES = (check_utterances, check_speakers, check_labels, check_limit, check_champion, check_slices)
+MODEL_RULES = (check_utterances, check_speakers, check_labels, check_limit, check_champion, check_slices, check_golden)
 
 
 def _enough(part: Part, what: str, count: int, least: int) -> Reason:

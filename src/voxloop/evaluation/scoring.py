@@ -15,6 +15,7 @@ from voxloop.config import StrictModel
 from voxloop.errors import InputError
 from voxloop.evaluation.answers import ANSWERS_SCHEMA, CHALLENGER, describe_row
 from voxloop.evaluation.exported_model import ExportedModel
+from voxloop.evaluation.golden import GoldenConfig
 from voxloop.speech.waveform import to_int16
 from voxloop.tasks import Answer, Row
 
@@ -31,11 +32,13 @@ class ScoringConfig(StrictModel):
         batch: Utterances in one request to the graph.
         pool: Utterances held in memory and sorted by length before they are cut into batches.
         threads: Threads inside ONNX Runtime; 0 for one a core.
+        golden: Which golden requests are asked, and how often.
     """
 
     batch: int = Field(ge=1)
     pool: int = Field(ge=1)
     threads: int = Field(ge=0)
+    golden: GoldenConfig = GoldenConfig()
 
 
 @dataclass

@@ -28,7 +28,8 @@ def evaluate(
 ) -> Path:
     """Score a challenger and the champion afresh on the dataset's test split and on frozen evaluation sets.
 
-    Writes every answer (`answers.parquet`), the measures (`evaluation.json`) and, of labels, pictures of confusions.
+    Writes every answer (`answers.parquet`), the measures (`evaluation.json`), what became of golden requests
+    (`golden.json`: it holds times, which differ from run to run) and, of labels, pictures of confusions.
     Every look of a model at a frozen set is an entry of the ledger and wears the set (`voxloop ledger looks`).
 
     Args:
@@ -63,6 +64,7 @@ def evaluate(
 
     def work(folder: Path) -> None:
         from voxloop.evaluation.evaluate import evaluate_model
+        from voxloop.evaluation.golden import measure_golden
         from voxloop.store.digests import digest_tree
         from voxloop.tasks import get_task
 
@@ -71,6 +73,8 @@ def evaluate(
         made = evaluate_model(model, chosen, champion, folder, task=task, dataset_digest=digest, config=config)
         for line in made.lines():
             print(line, flush=True)
+        rival = None if made.champion is None else champion / "model"
+        measure_golden(model, rival, config.golden, threads=config.threads).write(folder)
 
     return run_step(
         "evaluate",

@@ -19,6 +19,7 @@ from voxloop.evaluation.answers import (
     write_answers,
 )
 from voxloop.evaluation.gate import judge_evaluation
+from voxloop.evaluation.golden import GoldenReport
 from voxloop.evaluation.judgement import Bootstrap, Judgement
 from voxloop.evaluation.measures import count_answers, measure_answers
 from voxloop.evaluation.policy import GatePolicy
@@ -158,6 +159,13 @@ def write_report(
         labels=encoding.labels,
         encoding=encoding.model_dump(mode="json"),
         sets=tuple(_report(table, name, family, encoding, unlabelled) for name in _set_names(table)),
+    ).write(folder)
+    GoldenReport(
+        challenger_digest=model_digest,
+        champion_digest=None if champion is None else champion.model_digest,
+        challenger_ms=5.0,
+        champion_ms=None if champion is None else 5.0,
+        words_on_silence=0.0 if task == "asr" else None,
     ).write(folder)
 
 

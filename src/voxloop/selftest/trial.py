@@ -1,0 +1,181 @@
+"""One candidate through the gate, by the code that production uses, and whether it was caught for the right reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxloop.errors import VoxloopError
+from voxloop.evaluation.evaluate import EvaluationRows, evaluate_model
+from voxloop.evaluation.gate import judge_evaluation
+from voxloop.evaluation.golden import measure_golden
+from voxloop.evaluation.policy import GatePolicy
+from voxloop.evaluation.report import TEST_SPLIT
+from voxloop.evaluation.scoring import ScoringConfig
+from voxloop.selftest import controls, faults_of_evidence, faults_of_graph, faults_of_service, faults_of_slices
+from voxloop.selftest import faults_of_training as taught
+from voxloop.selftest.bench import Bench
+from voxloop.selftest.challenge import Challenge, DataAnswer, Objection
+from voxloop.selftest.config import Expectation
+from voxloop.store.atomic import write_file
+from voxloop.store.digests import digest_tree
+from voxloop.verdict import Verdict
+
+Fault = Callable[[Bench, Path], Challenge | DataAnswer]
+
+FAULTS: dict[str, Fault] = {
+    "shuffled labels": taught.shuffled_labels,
+    "training on the evaluation set": taught.trained_on_evaluation,
+    "wrong sample rate": faults_of_graph.wrong_sample_rate,
+    "NaN weights": faults_of_graph.nan_weights,
+    "always the majority": faults_of_graph.always_majority,
+    "swapped label order": faults_of_graph.swapped_labels,
+    "truncated vocabulary": faults_of_graph.truncated_vocabulary,
+    "stale copy": faults_of_graph.stale_copy,
+    "stale copy, saved again": faults_of_graph.stale_copy_saved_again,
+    "one slice destroyed": faults_of_slices.destroyed_slice,
+    "noise of twice the margin": controls.noise,
+    "worse where it must be better": controls.worse_for_a_reason,
+    "words in silence": faults_of_service.hears_words_in_silence,
+    "20 times slower": faults_of_service.slow,
+    "too few speakers": faults_of_evidence.few_speakers,
+    "too few utterances": faults_of_evidence.few_utterances,
+    "a label hardly there": faults_of_evidence.rare_label,
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a candidate was found to be; it can be judged again under another policy.
+
+    Args:
+        name: Of the fault or control.
+        task: Family.
+        seed: Of the bench.
+        evaluation: Folder written by `evaluate_model`; None where the data were refused, or nothing could be evaluated.
+        is_reason: Whether the set gave the reason for the retraining.
+        true_loss: See `Challenge`.
+        data: What was said of the data.
+        crash: Why there is no evaluation.
+    """
+
+    name: str
+    task: str
+    seed: int
+    evaluation: Path | None
+    is_reason: bool = False
+    true_loss: float | None = None
+    data: DataAnswer | None = None
+    crash: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the gate said of one candidate.
+
+    Args:
+        name: Of the fault or control.
+        task: Family.
+        seed: Of the bench.
+        verdict: The verdict; None where there was none.
+        reason: The first objection that was expected, else the first there was.
+        good: For a fault: caught, and for the reason expected. For a control: it passed.
+        is_control: Which of both.
+        true_loss: See `Challenge`.
+    """
+
+    name: str
+    task: str
+    seed: int
+    verdict: Verdict | None
+    reason: str
+    good: bool
+    is_control: bool
+    true_loss: float | None = None
+
+
+def collect_evidence(name: str, make: Fault, bench: Bench) -> Evidence:
+    """Make a candidate and evaluate it."""
+    folder = bench.folder / "candidates" / name.replace(" ", "-")
+    folder.mkdir(parents=True)
+    try:
+        made = make(bench, folder / "candidate")
+        if isinstance(made, DataAnswer):
+            return Evidence(name, bench.task, bench.seed, None, data=made)
+        evaluation = _evaluate(made, bench, folder)
+    except VoxloopError as broken:
+        return Evidence(name, bench.task, bench.seed, None, crash=str(broken))
+    return Evidence(name, bench.task, bench.seed, evaluation, made.is_reason, made.true_loss)
+
+
+def _evaluate(made: Challenge, bench: Bench, folder: Path) -> Path:
+    out, champion = folder / "evaluation", folder / "champion"
+    out.mkdir()
+    champion.mkdir()
+    (champion / "model").symlink_to(made.champion.absolute(), target_is_directory=True)
+    known = {"version": 1, "model_digest": digest_tree(made.champion), "ever": True}
+    write_file(champion / "champion.json", json.dumps(known) + "\n")
+    dataset_digest = digest_tree(bench.dataset)
+    config = ScoringConfig(batch=bench.config.batch, pool=1024, threads=1, golden=bench.config.golden)
+    rows = [EvaluationRows(TEST_SPLIT, dataset_digest, counted=False, rows=[(dict(row), x) for row, x in made.rows])]
+    evaluate_model(made.model, rows, champion, out, task=bench.task, dataset_digest=dataset_digest, config=config)
+    measure_golden(made.model, made.champion, config.golden, threads=config.threads).write(out)
+    return out
+
+
+def judge_control(evidence: Evidence, policy: GatePolicy) -> Outcome:
+    """Return whether a model that must pass does."""
+    verdict, objections = _judge(evidence, policy)
+    return Outcome(
+        evidence.name,
+        evidence.task,
+        evidence.seed,
+        verdict,
+        objections[0].text if objections else "no objection",
+        verdict is Verdict.PASS,
+        is_control=True,
+        true_loss=evidence.true_loss,
+    )
+
+
+def judge_fault(evidence: Evidence, policy: GatePolicy, expected: Expectation) -> Outcome:
+    """Return whether a model that must not pass is caught by the rule that must catch it."""
+    verdict, objections = _judge(evidence, policy)
+    hits = [one for one in objections if _matches(one, expected)]
+    first = next(iter((*hits, *objections)), None)
+    return Outcome(
+        evidence.name,
+        evidence.task,
+        evidence.seed,
+        verdict,
+        first.text if first else evidence.crash or "no objection",
+        bool(hits) and verdict is not None and verdict is not Verdict.PASS,
+        is_control=False,
+        true_loss=evidence.true_loss,
+    )
+
+
+def _judge(evidence: Evidence, policy: GatePolicy) -> tuple[Verdict | None, list[Objection]]:
+    if evidence.data is not None:
+        return evidence.data.verdict, [one for one in evidence.data.objections if one.verdict is not Verdict.PASS]
+    if evidence.evaluation is None:
+        return None, []
+    judgement = judge_evaluation(
+        evidence.evaluation,
+        policy,
+        policy_name="selftest",
+        task=evidence.task,
+        reason_set=TEST_SPLIT if evidence.is_reason else None,
+    )
+    found = [Objection(one.rule, one.measure, one.slice, one.verdict, one.text) for one in judgement.reasons]
+    return judgement.verdict, [one for one in found if one.verdict is not Verdict.PASS]
+
+
+def _matches(found: Objection, expected: Expectation) -> bool:
+    return (
+        (found.rule, found.measure, found.cut) == (expected.rule, expected.measure, expected.cut)
+        and found.verdict in expected.verdicts
+        and expected.text in found.text
+    )

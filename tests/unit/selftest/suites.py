@@ -1,0 +1,82 @@
+"""A self-test small enough for every run of the tests, and policies with one rule switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from voxloop.config import find_config, load_config
+from voxloop.evaluation.policy import GatePolicy
+from voxloop.selftest.config import SelfTestConfig
+
+WORLD = (
+    "world.home.speakers=240",
+    "world.utterances_per_speaker=3",
+    "world.traits.voice=1",
+    "world.traits.words=1.5",
+    "max_refused_share=0.02",
+    "split.shares.train=0.3",
+    "split.shares.dev=0.1",
+    "split.shares.test=0.6",
+)
+# Fewer speakers than the shipped self-test, and a margin twice as wide: so few settle no less.
+SMALL = (
+    f"corpus=[{', '.join(WORLD)}]",
+    "policy_overrides=[measures.ccc.comparison.margin=0.1]",
+    "equal_share=0.02",
+    "golden.rounds=3",
+)
+
+Dump = dict[str, Any]
+NEVER = {"version", "claim", "level"}
+"""What of a policy is no rule."""
+
+
+def load_small() -> SelfTestConfig:
+    return load_config(SelfTestConfig, find_config("selftest", "personality"), SMALL)
+
+
+def _no_limit(policy: Dump) -> None:
+    for name, rule in policy["measures"].items():
+        rule["limit"] = 1e9 if name == "wer" else -1e9
+
+
+def _no_comparison(policy: Dump) -> None:
+    (rule,) = policy["measures"].values()
+    rule["comparison"] = {"kind": "non_inferiority", "margin": 1e9}
+
+
+def _no_reason(policy: Dump) -> None:
+    (rule,) = policy["measures"].values()
+    rule["on_reason"] = None
+
+
+OFF: dict[str, tuple[str, Callable[[Dump], None]]] = {
+    "limit": ("measures", _no_limit),
+    "comparison": ("measures", _no_comparison),
+    "on_reason": ("measures", _no_reason),
+    "slices": ("slices", lambda policy: policy.update(slices=None)),
+    "slowdown": ("golden", lambda policy: policy["golden"].update(slowdown=None)),
+    "words_on_silence": ("golden", lambda policy: policy["golden"].update(words_on_silence=None)),
+    "minimum_speakers": ("minimum_speakers", lambda policy: policy.update(minimum_speakers=2)),
+    "minimum_utterances": ("minimum_utterances", lambda policy: policy.update(minimum_utterances=1)),
+    "minimum_per_label": ("minimum_per_label", lambda policy: policy.update(minimum_per_label=1)),
+}
+"""Of each rule of a policy: its field, and how it is switched off."""
+
+ASKED_OF: dict[str, set[str]] = {
+    "asr": OFF.keys() - {"minimum_per_label"},
+    "emotion": OFF.keys() - {"words_on_silence"},
+    "personality": OFF.keys() - {"minimum_per_label", "slices", "words_on_silence"},
+}
+"""The rules that the shipped policy of each family has."""
+
+
+def switch_off(policy: GatePolicy, rule: str) -> GatePolicy:
+    """Return a policy without one of its rules."""
+    dumped = policy.model_dump(mode="json")
+    before = GatePolicy.model_validate(dumped)
+    OFF[rule][1](dumped)
+    softened = GatePolicy.model_validate(dumped)
+    assert softened != before
+    return softened
