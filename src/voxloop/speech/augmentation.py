@@ -113,8 +113,8 @@ def vary_waveform(samples: Samples, config: AugmentationConfig, draw: np.random.
     sound = samples.astype(np.float32)
     if config.speed:
         factor = 1.0 + draw.uniform(-config.speed, config.speed)
-        # Cubic interpolation takes half the time of soxr's next better filter. What it leaves of images (-28 dB at 4 kHz,
-        # -51 dB at 2 kHz) costs no accuracy that was seen: docs/LOG.md.
+        # Cubic interpolation takes half the time of soxr's next better filter; the images it leaves (-28 dB at 4 kHz)
+        # cost no accuracy that was seen: docs/LOG.md.
         sound = soxr.resample(sound, SAMPLE_RATE * factor, SAMPLE_RATE, quality="QQ")
     if config.gain_db:
         sound = sound * np.float32(10.0 ** (draw.uniform(-config.gain_db, config.gain_db) / 20.0))
