@@ -53,7 +53,7 @@ def measure(
         config: Name of a file in configs/tasks/TASK.
         baseline: A baseline to run in place of our model.
         shuffled_labels: Shuffle the labels of train: what is then still right is chance, or a leak.
-        minutes: Train for so long: as many epochs as fit, by the clock of one.
+        minutes: Train for so long: as many epochs as fit, by the processor time of one.
         only: Only these folds.
         out: Folder of the run; under the settings' home when left out.
         overrides: Changes to the task's configuration.

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from benchmarks.quality.spoken_digits import VoicesConfig, is_voice
 from voxloop.config import StrictModel
 from voxloop.data.schema import Utterance, make_row
 from voxloop.errors import InputError
@@ -41,6 +42,14 @@ class StringsConfig(StrictModel):
     train: int = Field(ge=1)
     dev: int = Field(ge=1)
     seed: int = Field(default=0, ge=0)
+    voices: VoicesConfig | None = None
+    """Virtual speakers to train on beside the corpus' own; None takes none."""
+
+    def count(self, split: str, speaker: str) -> int:
+        """Return how many strings of a speaker there are in train or dev."""
+        if self.voices is not None and is_voice(speaker):
+            return self.voices.train
+        return self.train if split == "train" else self.dev
 
 
 def draw_string(clips: Sequence[str], draw: np.random.Generator) -> str:
@@ -103,7 +112,7 @@ def make_strings(clips: Clips, folds: str, config: StringsConfig) -> Iterator[di
                 strings = frozen.get(speaker, [])
             else:
                 draw = np.random.default_rng((config.seed, len(split), *speaker.encode()))
-                strings = [draw_string(sorted(names), draw) for _ in range(getattr(config, split))]
+                strings = [draw_string(sorted(names), draw) for _ in range(config.count(split, speaker))]
             for number, string in enumerate(strings):
                 yield _join(string, speaker, split, f"{folds}-{split}-{speaker}-{number:04d}", clips)
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from benchmarks.quality.corpus_config import CorpusQuality, RatersConfig
 from benchmarks.quality.digit_strings import make_strings
 from benchmarks.quality.fold_plans import Fold
+from benchmarks.quality.spoken_digits import speak_digits
 from voxloop.data.manifest import load_manifest, write_manifest
 from voxloop.data.schema import TRAITS
 from voxloop.data.shards import MEASURES_NAME, ShardWriter, iter_audio
@@ -50,6 +51,8 @@ def write_fold(
             for row, waveform in iter_audio(dataset)
             if row["utterance_id"] in fold.splits
         }
+        if quality.strings.voices is not None:
+            clips |= speak_digits(quality.strings.voices, [row for row, _ in clips.values()])
         rows = make_strings(clips, folds, quality.strings)
     if quality.raters is not None:
         rows = map(rate_traits(quality.raters), rows)

@@ -92,11 +92,11 @@ def _prepare(run: Run, fold: Fold, work: Path) -> Path:
 
 def _ask_peer(run: Run, dataset: Path, folder: Path) -> dict[str, Any]:
     assert run.peer is not None
-    started = time.monotonic()
+    started = time.process_time()
     labels = getattr(run.recipe, "labels", ())
     peer_fold = PeerFold(dataset, run.dataset, run.out / "kept", labels, run.recipe.seed)
     count = write_answers(folder, run.question.task, run.peer.answer_fold(peer_fold))
-    return {"utterances": count, "seconds": round(time.monotonic() - started, 1)}
+    return {"utterances": count, "seconds": round(time.process_time() - started, 1)}
 
 
 def _train(run: Run, dataset: Path, work: Path, folder: Path) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         f"Commit {commit}, seed {report['seed']}; {parts}; {tested}.",
         *([report["caution"]] if report["caution"] else []),
         "",
-        f"| fold | {' | '.join(measures)} | epochs | training |",
+        f"| fold | {' | '.join(measures)} | epochs | training, processor |",
         f"| --- | {'--- | ' * len(measures)}--- | --- |",
     ]
     for fold, found in score["folds"].items():

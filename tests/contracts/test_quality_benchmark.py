@@ -21,6 +21,7 @@ from benchmarks.quality.peers.peer_fold import PeerFold
 from benchmarks.quality.question import Question, bind_folder
 from benchmarks.quality.report import describe, write_report
 from benchmarks.quality.score_measures import agreements
+from benchmarks.quality.spoken_digits import VoicesConfig, speak_digits
 from tests.unit.training.tones import TINY, write_tones
 from voxloop.config import find_config, load_config
 from voxloop.data.schema import TRAITS
@@ -209,6 +210,23 @@ def test_strings_are_joined_from_the_clips_of_their_own_split() -> None:
     assert first["num_samples"] == 1600 * len(parts[::2]) + 16 * sum(map(int, parts[1::2]))
     with pytest.raises(InputError, match="is not in test"):
         list(make_strings(make_clips({1: "test", 6: "train"}), "official", StringsConfig(train=1, dev=1)))
+
+
+def test_virtual_speakers_are_trained_on_alone_and_the_same_every_time() -> None:
+    clips = make_clips({**dict.fromkeys(range(5), "test"), 5: "dev", 6: "train"})
+    voices = VoicesConfig(speakers=3, takes=2, train=4, accents=("en-us", "en-029"), variants=("f2", "m3"))
+    spoken = speak_digits(voices, [row for row, _ in clips.values()])
+    assert len(spoken) == 3 * 2 * 10
+    again = speak_digits(voices, [row for row, _ in clips.values()])
+    assert all(np.array_equal(again[name][1], sound) for name, (_, sound) in spoken.items())
+    # Trimmed: it begins and ends with speech.
+    assert all(np.abs(sound[:400]).max() > 0.01 < np.abs(sound[-400:]).max() for _, sound in spoken.values())
+    rows = list(make_strings(clips | spoken, "official", StringsConfig(train=7, dev=3, voices=voices)))
+    of_voices = [row for row in rows if row["speaker_id"] != "george"]
+    assert {row["split"] for row in of_voices} == {"train"}
+    assert len(of_voices) == 3 * 4
+    assert len(rows) - len(of_voices) == 7 + 3 + 60
+    assert all(row["text"].split()[0].startswith("w") for row in of_voices)
 
 
 @pytest.mark.parametrize("task", ["asr", "emotion", "personality"])
