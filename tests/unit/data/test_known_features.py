@@ -15,13 +15,11 @@ pytestmark = pytest.mark.usefixtures("home")
 
 def run_features(tmp_path: Path, step: str = "features", name: str = "utterance_prosody") -> Path:
     """Return what a step has written: one table, by name."""
-    return run_step(
-        step,
-        inputs={},
-        config={},
-        out=tmp_path / "out",
-        work=lambda folder: (folder / f"{name}.parquet").write_bytes(b"table") and None,
-    )
+
+    def write(folder: Path) -> None:
+        (folder / f"{name}.parquet").write_bytes(b"table")
+
+    return run_step(step, inputs={}, config={}, out=tmp_path / "out", work=write)
 
 
 def test_a_family_takes_the_table_it_reads(tmp_path: Path) -> None:
