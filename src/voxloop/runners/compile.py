@@ -11,10 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import yaml
 from pydantic import create_model
 
-from voxloop.config import StrictModel, find_config, load_config, resolved
+from voxloop.config import StrictModel, find_config, load_config, read_mapping, resolved
 from voxloop.errors import InputError
 from voxloop.settings import get_settings
 
@@ -64,7 +63,8 @@ def read_arguments(pipeline: str, config: str, overrides: tuple[str, ...] = ()) 
 
     Raises:
         InputError: There is no such pipeline.
-        ConfigError: A key the pipeline's signature does not have, one it lacks, or a value of the wrong type.
+        ConfigError: A key the pipeline's signature does not have, one it lacks, a value of the wrong type, or a
+            file without keys.
     """
     model, path = arguments_model(pipeline), find_config("pipelines", pipeline, config)
     arguments = resolved(load_config(model, path, overrides))
@@ -74,7 +74,7 @@ def read_arguments(pipeline: str, config: str, overrides: tuple[str, ...] = ()) 
 
 def _read_changes(path: Path) -> list[str]:
     """Return a file of some of the arguments as overrides: JSON is YAML."""
-    return [f"{key}={json.dumps(value)}" for key, value in yaml.safe_load(path.read_text(encoding="utf-8")).items()]
+    return [f"{key}={json.dumps(value)}" for key, value in read_mapping(path).items()]
 
 
 def arguments_model(pipeline: str) -> type[StrictModel]:
