@@ -36,8 +36,8 @@ with (
 @pytest.mark.parametrize(
     ("params", "command"),
     [
-        ({"task": None, "seed": None}, ["selftest", "--seed", "20260203", "--through-pipeline", "--json"]),
-        ({"task": "asr", "seed": 0}, ["selftest", "--task", "asr", "--seed", "0", "--through-pipeline", "--json"]),
+        ({"task": None, "seed": None}, ["selftest", "--seed", "20260203", "--json"]),
+        ({"task": "asr", "seed": 0}, ["selftest", "--task", "asr", "--seed", "0", "--json"]),
     ],
 )
 def test_the_task_is_one_command(tmp_path: Path, params: dict[str, object], command: list[str]) -> None:
