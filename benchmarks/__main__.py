@@ -19,6 +19,7 @@ BENCHMARKS = (
     "checkpoint",
     "engine",
     "recogniser_rtf",
+    "evaluation",
     "bootstrap",
     "power",
     "coverage",

@@ -19,6 +19,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 from scipy import stats
 
+from benchmarks.bootstrap_t import bootstrap_t_interval
 from benchmarks.report import Finding
 from benchmarks.simulated_speakers import (
     Draw,
@@ -30,7 +31,7 @@ from benchmarks.simulated_speakers import (
     recogniser_sums,
 )
 from voxloop.evaluation.intervals import Studentised, jackknife
-from voxloop.evaluation.resampling import bootstrap_t_interval, draw_speakers, resample_values
+from voxloop.evaluation.resampling import draw_speakers, resample_values
 from voxloop.evaluation.summed_measures import CCC, UAR, WER, Measure, paired
 
 LEVEL = 0.95

@@ -11,6 +11,7 @@ def evaluate(
     model: Input[Model],
     dataset: Input[Dataset],
     champion: Input[Model],
+    features: Input[Dataset],
     out: Output[Artifact],
     task: str,
     overrides: list[str],
@@ -26,5 +27,6 @@ def evaluate(
         Path(champion.path),
         Path(out.path),
         task=task,
+        features=Path(features.path),
         overrides=tuple(overrides),
     )

@@ -4,7 +4,7 @@
 `configs/selftest/<task>.yaml` names, and holds the corrupt ones against the shipped gate policies by the code that
 judges real candidates. Each must be refused for the reason written beside it; a better model and an equal one must
 pass. The last line of the log is the kill rate of every fault, as JSON. Nothing of it enters the ledger, MLflow or
-Triton.
+Triton. (`--through-pipeline` is not asked for yet: `docs/selftest.md` says why.)
 
 ### Triage notes
 

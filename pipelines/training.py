@@ -6,7 +6,7 @@
 4.  leakage         is anything the model is tested on among what it learns from?
 5.  poison          do labels look flipped, or recordings foreign?
 6.  accept          the three together: PASS, FAIL or CANNOT_TELL; only PASS goes on
-7.  features        prosody, words and history, the offline source of the feature store
+7.  features        prosody, words and history: for families that take them, and for the feature store
 8.  train           weights from the training split
 9.  export          the ONNX graph that will be served
 10. evaluate        challenger and champion on the same test split
@@ -16,8 +16,8 @@
 
     fetch champion ─┐
     ingest ─┬► validate ─┐
-            ├► leakage ──┼► accept ─► PASS? ─┬► features
-            └► poison ───┘                   └► train ─► export ─► evaluate ─► gate ─► track ─► PASS? ─► register
+            ├► leakage ──┼► accept ─► PASS? ─► features ─► train ─► export ─► evaluate ─► gate ─► track ─► PASS? ─►
+            └► poison ───┘                                                                            register
 """
 
 from kfp import dsl
@@ -64,7 +64,7 @@ def training(
         corpus_overrides: `a.b=c` changes to the corpus configuration.
         overrides: `a.b=c` changes to the task configuration.
         poison_policy: What the data are audited by, `configs/poison/<poison_policy>.yaml`; empty for the task's own.
-        policy: The gate's policy, `configs/gates/<policy>.yaml`.
+        policy: The gate's policy, `configs/gates/<policy>.yaml`; empty for the task's own.
         bootstrap: Allow a first champion where there is none to compare with.
         because: Why that is right, in words; it stands on the verdict.
     """
@@ -86,14 +86,17 @@ def training(
         ),
     ).outputs
     with dsl.If(accepted["Output"] == "PASS", name="data-pass"):
-        step("Compute features", features(dataset=data, overrides=[]))
+        measured = step("Compute features", features(dataset=data, overrides=[])).outputs["out"]
         trained = step(
-            "Train", train(dataset=data, task=task, config=config, overrides=overrides), retries=TRAIN_RETRIES
+            "Train",
+            train(dataset=data, features=measured, task=task, config=config, overrides=overrides),
+            retries=TRAIN_RETRIES,
         )
         weights = trained.outputs["out"]
         model = step("Export to ONNX", export(weights=weights, overrides=[])).outputs["out"]
         evaluation = step(
-            "Evaluate both", evaluate(model=model, dataset=data, champion=champion, task=task, overrides=[])
+            "Evaluate both",
+            evaluate(model=model, dataset=data, champion=champion, features=measured, task=task, overrides=[]),
         ).outputs["out"]
         judged = step(
             "Gate",

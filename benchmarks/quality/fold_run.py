@@ -17,6 +17,7 @@ from benchmarks.quality.fold_plans import Fold
 from benchmarks.quality.peers.peer_fold import PeerFold
 from benchmarks.quality.question import Question
 from benchmarks.quality.training_clock import EpochWatch, Stopwatch
+from voxloop.adapters.hub import fetch_backbone
 from voxloop.config import find_config, load_config
 from voxloop.store.atomic import build_folder, remove_tree, write_file
 from voxloop.tasks import Task, get_task
@@ -177,7 +178,9 @@ def prepare_task(
         assert baseline is not None
         return peer.TASK, load_config(peer.TASK.Config, find_config("quality", "peers", baseline), overrides)
     family = get_task(task)
-    return family, load_config(family.Config, find_config("tasks", task, config), overrides)
+    recipe: Recipe = load_config(family.Config, find_config("tasks", task, config), overrides)
+    fetch_backbone(recipe)
+    return family, recipe
 
 
 def has_answers(folder: Path) -> bool:

@@ -71,7 +71,7 @@ def load_config(model: type[Model], path: Path, overrides: Sequence[str] = ()) -
         ConfigError: The file is missing or malformed, a key is unknown (the nearest right spelling is named), or
             a value breaks its rule.
     """
-    return build_config(model, _read_yaml(path), overrides, origin=path.name)
+    return build_config(model, read_mapping(path), overrides, origin=path.name)
 
 
 def build_config(model: type[Model], values: Mapping[str, Any], overrides: Sequence[str] = (), *, origin: str) -> Model:
@@ -142,7 +142,12 @@ def split_settings(overrides: Sequence[str]) -> tuple[tuple[str, ...], tuple[str
     return ours, tuple(item for item in overrides if not item.startswith("settings."))
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return what a YAML file holds.
+
+    Raises:
+        ConfigError: It is missing, no YAML, or holds anything but keys.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -203,6 +203,24 @@ def replace_settings(values: Mapping[str, object]) -> Settings:
     return get_settings()
 
 
+def isolated_settings(home: Path, *, mlflow: int) -> Settings:
+    """Return settings of a platform beside the current one, which shares nothing with it that anybody writes to.
+
+    Args:
+        home: Its state folder: job store, registry, ledger, evaluation sets, runner's key.
+        mlflow: TCP port of its MLflow.
+    """
+    current = get_settings()
+    own = {"home": home.absolute(), "ports": current.ports.model_copy(update={"mlflow": mlflow})}
+    shared = {"runner": "local", "online_store": "sqlite", **dict.fromkeys(SECRETS)}
+    return current.model_copy(update=own | shared)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return this process's environment with other settings in place of its own, secret ones left out."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | settings.environment()
+
+
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment with the current settings, for a child process."""
     return {**os.environ, **get_settings().environment(), **(extra or {})}

@@ -15,19 +15,22 @@ import yaml
 
 from voxloop import __version__
 from voxloop.cli import ACTS, COMMANDS, STEPS, build_app, take_overrides
-from voxloop.config import find_config
+from voxloop.config import find_config, load_config
+from voxloop.data.corpora import find_corpus
 from voxloop.runners.compile import compile_pipelines, find_pipeline, read_arguments
+from voxloop.tasks import get_task, task_names
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = sorted(path.stem for path in (ROOT / "components").glob("*.py") if path.stem not in {"__init__", "images"})
 ARGUMENTS = sorted((ROOT / "configs" / "pipelines").glob("*/*.yaml"))
-# A pipeline names its gate policy; it cannot soften one. It trains afresh, on the dataset alone.
+OF_FAMILIES = sorted((ROOT / "configs" / "pipelines").glob("*/*/*.yaml"))
+# A pipeline names its gate policy; it cannot soften one. It trains afresh.
 # Frozen sets are the platform's own, and a retraining has no evaluation set that gave its reason yet.
 LEFT_OUT = {
-    "evaluate": {"sets", "features"},
+    "evaluate": {"sets"},
     "gate": {"overrides", "reason_set", "replay"},
     "leakage": {"sets"},
-    "train": {"features", "start"},
+    "train": {"start"},
 }
 
 
@@ -65,13 +68,32 @@ def test_a_file_of_arguments_is_bound_to_its_pipeline(path: Path) -> None:
     assert set(read_arguments(path.parent.name, path.stem)) == set(signature.parameters)
 
 
+@pytest.mark.parametrize("task", task_names())
 @pytest.mark.parametrize("path", ARGUMENTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_what_a_file_of_arguments_names_is_there(path: Path) -> None:
-    arguments = read_arguments(path.parent.name, path.stem)
-    find_config("tasks", arguments["task"], arguments["config"])
-    find_config("corpora", arguments["corpus"])
-    find_config("poison", arguments["poison_policy"] or arguments["task"])
-    find_config("gates", arguments["policy"])
+def test_what_a_file_of_arguments_names_is_there_for_every_family(path: Path, task: str) -> None:
+    arguments = read_arguments(path.parent.name, path.stem, (f"task={task}",))
+    assert arguments["task"] == task
+    load_config(get_task(task).Config, find_config("tasks", task, arguments["config"]), arguments["overrides"])
+    corpus = find_corpus(arguments["corpus"]).config_model
+    load_config(corpus, find_config("corpora", arguments["corpus"]), arguments["corpus_overrides"])
+    find_config("poison", arguments["poison_policy"] or task)
+    find_config("gates", arguments["policy"] or task)
+
+
+def test_what_a_family_needs_goes_before_the_file_and_what_is_asked_before_both() -> None:
+    common, own = read_arguments("training", "local"), read_arguments("training", "local", ("task=personality",))
+    assert {key for key in common if common[key] != own[key]} == {"task", "config", "corpus_overrides"}
+    asked = read_arguments("training", "local", ("task=personality", "config=base"))
+    assert asked == own | {"config": "base"}
+
+
+@pytest.mark.parametrize("path", OF_FAMILIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_file_for_a_family_changes_arguments_of_a_file_there_is(path: Path) -> None:
+    assert path.parent.with_suffix(".yaml") in ARGUMENTS
+    assert path.stem in task_names()
+    assert set(yaml.safe_load(path.read_text())) < set(read_arguments(path.parents[1].name, path.parent.name)) - {
+        "task"
+    }
 
 
 def test_no_compiled_task_is_cached(tmp_path: Path) -> None:

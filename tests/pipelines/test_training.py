@@ -185,8 +185,7 @@ def test_a_killed_run_goes_on_where_it_stopped(platform: Settings, train: Train,
     kill_when_it_says("export …", spell_arguments(changes), tmp_path / "killed")
     assert not (tmp_path / "killed" / "result.json").exists()
     result = train(**changes)
-    # Not the features: their step has no successor, and its turn may come after the kill.
-    assert {"ingest", "validate", "leakage", "poison", "train"} <= set(result.reused)
+    assert {"ingest", "validate", "leakage", "poison", "features", "train"} <= set(result.reused)
     assert "export" not in result.reused
     assert result.verdict == "CANNOT_TELL"
 

@@ -12,6 +12,33 @@ from voxloop.data.shards import iter_audio, read_manifest
 from voxloop.data.splits import Split
 from voxloop.errors import InputError
 from voxloop.speech.waveform import Waveform
+from voxloop.store.step_record import read_record
+
+
+def find_table(features: Path | None, table: str | None) -> Path | None:
+    """Return the table that a family's rows are completed from.
+
+    Args:
+        features: A Parquet table, which is taken as it is, or a folder written by the step `features`.
+        table: Which of that folder's the family reads; None for none of them.
+
+    Returns:
+        A file. None where nothing was given, the family reads none, or the dataset has no sound for such a table.
+
+    Raises:
+        InputError: It is neither a file nor such a folder.
+    """
+    if features is None or features.is_file():
+        return features
+    record = read_record(features)
+    if record is None or record.step != "features":
+        raise InputError(
+            f"--features {features} is no file, nor a folder of features",
+            rule="features are one Parquet table with a row an utterance, or a folder written by features",
+            remedy="name one of both, such as utterance_prosody.parquet in that folder",
+        )
+    found = features / f"{table}.parquet"
+    return found if found.is_file() else None
 
 
 def iter_rows(

@@ -17,6 +17,7 @@ from voxloop.evaluation.measures import count_answers, measure_answers
 from voxloop.evaluation.report import (
     ANSWERS_NAME,
     CONFUSION_NAME,
+    TEST_SPLIT,
     Champion,
     ChampionRecord,
     Evaluation,
@@ -33,7 +34,7 @@ class EvaluationRows:
     """One evaluation set to score on.
 
     Args:
-        name: `test` for the test split of the dataset, else the name of a frozen set.
+        name: `TEST_SPLIT` for that of the dataset, else the name of a frozen set.
         digest: Of every byte of it.
         counted: Whether a look at its figures wears it.
         rows: Its rows, read once.
@@ -113,7 +114,7 @@ def _shown(answers: dict[str, Answers]) -> dict[str, Answers]:
 
 
 def _picture_name(evaluation_set: str) -> str:
-    return CONFUSION_NAME if evaluation_set == "test" else f"{evaluation_set}-{CONFUSION_NAME}"
+    return CONFUSION_NAME if evaluation_set == TEST_SPLIT else f"{evaluation_set}-{CONFUSION_NAME}"
 
 
 def _join(scored: dict[str, Scored], *, without_champion: bool) -> pa.Table:

@@ -22,6 +22,8 @@ from voxloop.speech.waveform import SAMPLE_RATE
 from voxloop.store.atomic import write_file
 
 GOLDEN_NAME = "golden.json"
+MEASURED = ("challenger_ms", "champion_ms")
+"""Its fields that tell of the machine and the moment, not of the models alone: asked again, they differ."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 

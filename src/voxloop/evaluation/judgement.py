@@ -8,7 +8,7 @@ from typing import Literal
 from voxloop.config import StrictModel
 from voxloop.evaluation.intervals import Interval
 from voxloop.evaluation.policy import Claim
-from voxloop.evaluation.report import Champion
+from voxloop.evaluation.report import TEST_SPLIT, Champion
 from voxloop.verdict import Verdict
 
 
@@ -42,7 +42,7 @@ class Reason(StrictModel):
     @property
     def place(self) -> str:
         """The rule, and where it was asked if that is not the test split as a whole."""
-        where = [part for part in (self.evaluation_set, self.slice) if part not in ("", "test", "all")]
+        where = [part for part in (self.evaluation_set, self.slice) if part not in ("", TEST_SPLIT, "all")]
         return f"{self.rule} ({', '.join(where)})" if where else self.rule
 
 

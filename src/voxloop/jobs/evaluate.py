@@ -40,7 +40,7 @@ def evaluate(
         task: Family of the models; also the name of the file in configs/evaluation.
         sets: Folder of the frozen evaluation sets; the settings' own when left out. All of the task's are scored but
             those for development.
-        features: Parquet table with a row an utterance, for families that take features; as in training.
+        features: For families that take features: a Parquet table or a folder written by features, as in training.
         overrides: Changes to configs/evaluation/TASK.yaml.
 
     Returns:
@@ -53,10 +53,13 @@ def evaluate(
         ServiceUnavailableError: The ledger does not answer.
     """
     from voxloop.data.evaluation_sets import find_family
+    from voxloop.data.known_features import find_table
     from voxloop.evaluation.scoring import ScoringConfig
     from voxloop.settings import get_settings
+    from voxloop.tasks import get_task
 
-    config = load_config(ScoringConfig, find_config("evaluation", task), overrides)
+    config, family = load_config(ScoringConfig, find_config("evaluation", task), overrides), get_task(task)
+    table = find_table(features, family.FEATURES)
     # Before the figures are there, also those that were kept from before.
     family_sets = find_family(sets, get_settings().evaluation_sets, task)
     frozen = _read_sets(family_sets)
@@ -66,10 +69,9 @@ def evaluate(
         from voxloop.evaluation.evaluate import evaluate_model
         from voxloop.evaluation.golden import measure_golden
         from voxloop.store.digests import digest_tree
-        from voxloop.tasks import get_task
 
-        digest, family = digest_tree(dataset), get_task(task)
-        chosen = list(_choose_rows(dataset, digest, frozen, features, family))
+        digest = digest_tree(dataset)
+        chosen = list(_choose_rows(dataset, digest, frozen, table, family))
         made = evaluate_model(model, chosen, champion, folder, task=task, dataset_digest=digest, config=config)
         for line in made.lines():
             print(line, flush=True)
@@ -78,7 +80,7 @@ def evaluate(
 
     return run_step(
         "evaluate",
-        inputs={"model": model, "dataset": dataset, "champion": champion, "sets": family_sets, "features": features},
+        inputs={"model": model, "dataset": dataset, "champion": champion, "sets": family_sets, "features": table},
         config={"task": task, "config": resolved(config)},
         out=out,
         work=work,

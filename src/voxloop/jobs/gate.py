@@ -17,7 +17,7 @@ def gate(
     out: Path | None = None,
     *,
     task: str = "emotion",
-    policy: str = "emotion",
+    policy: str = "",
     bootstrap: bool = False,
     because: str = "",
     reason_set: str | None = None,
@@ -34,7 +34,7 @@ def gate(
         evaluation: Folder written by evaluate.
         out: Folder to write; it must be empty or not there.
         task: Family the evaluation must be of.
-        policy: Name of a file in configs/gates.
+        policy: Name of a file in configs/gates; empty for the one with the task's name.
         bootstrap: Appoint the first champion ever: judge by the policy's floor alone. Needs --because.
         because: Why this model may be the first champion; kept in the verdict.
         reason_set: Evaluation set that gave the reason for this retraining: on it the challenger must be better.
@@ -54,6 +54,7 @@ def gate(
     from voxloop.tasks import require_task
 
     require_task(task)
+    policy = policy or task
     if replay:
         from voxloop.jobs.gate_replay import replay_promotions
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxloop.config import Overrides, find_config, load_config, resolved
-from voxloop.errors import InputError
 from voxloop.store.job_store import run_resumable_step
 
 if TYPE_CHECKING:
@@ -38,7 +37,8 @@ def train(
         out: Folder to write; it must be empty or not there.
         task: Family of the model.
         config: Name of a file in configs/tasks/TASK, such as smoke, small or base.
-        features: Parquet table with a row an utterance (`utterance_id` and numbers), for families that take features.
+        features: For families that take features: a Parquet table with a row an utterance (`utterance_id` and
+            numbers), or a folder written by features, of which each family takes the table it reads.
         start: Folder written by train: go on from these weights (fine-tuning) instead of fresh ones; what has another
             name or shape, such as the last layer of other labels, starts fresh.
         overrides: Changes to that file.
@@ -51,20 +51,24 @@ def train(
         TrainingInterruptedError: It was told to stop and has left a checkpoint.
         VoxloopError: The loss became something other than a number.
     """
+    from voxloop.adapters.hub import fetch_backbone
+    from voxloop.data.known_features import find_table
     from voxloop.tasks import get_task
     from voxloop.tasks.backbone_source import settle
 
     family = get_task(task)
-    recipe: Recipe = settle(load_config(family.Config, find_config("tasks", task, config), overrides))
-    _require_file(features)
+    recipe: Recipe = load_config(family.Config, find_config("tasks", task, config), overrides)
+    fetch_backbone(recipe)
+    recipe = settle(recipe)
+    table = find_table(features, family.FEATURES)
     # How often it is saved changes nothing of the result: a training may go on with another `checkpoints`.
     settled = {name: value for name, value in resolved(recipe).items() if name != "checkpoints"}
     return run_resumable_step(
         "train",
-        inputs={"dataset": dataset, "features": features, "start": start},
+        inputs={"dataset": dataset, "features": table, "start": start},
         config={"task": task, "config": settled},
         out=out,
-        work=lambda folder, unfinished: _fit(dataset, folder, family, recipe, features, start, unfinished),
+        work=lambda folder, unfinished: _fit(dataset, folder, family, recipe, table, start, unfinished),
     )
 
 
@@ -86,12 +90,3 @@ def _fit(
         start=None if start is None else read_weights(start),
         interruption=Interruption(get_settings().spot_notice),
     )
-
-
-def _require_file(features: Path | None) -> None:
-    if features is not None and not features.is_file():
-        raise InputError(
-            f"--features {features} is no file",
-            rule="features are one Parquet table with a row an utterance",
-            remedy="name one table, such as utterance_prosody.parquet in a folder written by features",
-        )

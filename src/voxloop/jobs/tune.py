@@ -94,6 +94,7 @@ def _make_plan(
     study: str | None,
     overrides: Overrides,
 ) -> Plan:
+    from voxloop.adapters.hub import fetch_backbone
     from voxloop.store.digests import code_digest, digest_json, library_versions
     from voxloop.tasks import get_task
     from voxloop.tasks.backbone_source import settle
@@ -101,7 +102,9 @@ def _make_plan(
     from voxloop.tuning.space import SearchSpace, check_space
 
     family = get_task(task)
-    recipe: Recipe = settle(load_config(family.Config, find_config("tasks", task, config), overrides))
+    recipe: Recipe = load_config(family.Config, find_config("tasks", task, config), overrides)
+    fetch_backbone(recipe)
+    recipe = settle(recipe)
     asked = () if trials is None else (f"trials={trials}",)
     space = load_config(SearchSpace, find_config("search", task, search), asked)
     _require_name(study)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from pydantic import create_model
 
-from voxloop.config import StrictModel, find_config, load_config, resolved
+from voxloop.config import StrictModel, find_config, load_config, read_mapping, resolved
 from voxloop.errors import InputError
 from voxloop.settings import get_settings
 
@@ -57,12 +58,23 @@ def find_pipeline(pipeline: str) -> Any:
 def read_arguments(pipeline: str, config: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the arguments of a pipeline from `configs/pipelines/<pipeline>/<config>.yaml`.
 
+    What `configs/pipelines/<pipeline>/<config>/<task>.yaml` says, where there is such a file, goes before it for that
+    task family; `overrides` go before both.
+
     Raises:
         InputError: There is no such pipeline.
-        ConfigError: A key the pipeline's signature does not have, one it lacks, or a value of the wrong type.
+        ConfigError: A key the pipeline's signature does not have, one it lacks, a value of the wrong type, or a
+            file without keys.
     """
-    model = arguments_model(pipeline)
-    return resolved(load_config(model, find_config("pipelines", pipeline, config), overrides))
+    model, path = arguments_model(pipeline), find_config("pipelines", pipeline, config)
+    arguments = resolved(load_config(model, path, overrides))
+    of_task = path.with_suffix("") / f"{arguments.get('task')}.yaml"
+    return resolved(load_config(model, path, (*_read_changes(of_task), *overrides))) if of_task.is_file() else arguments
+
+
+def _read_changes(path: Path) -> list[str]:
+    """Return a file of some of the arguments as overrides: JSON is YAML."""
+    return [f"{key}={json.dumps(value)}" for key, value in read_mapping(path).items()]
 
 
 def arguments_model(pipeline: str) -> type[StrictModel]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from voxloop.errors import InputError, IntegrityError
+from voxloop.runners.recorded_outputs import compare, draw_table, judge
 from voxloop.settings import get_settings
-from voxloop.verdict import Verdict
 
 if TYPE_CHECKING:
     from voxloop.runners.recorded_step import RecordedStep
@@ -20,27 +18,13 @@ STEPS = ("ingest", "validate", "leakage", "poison", "features", "train", "export
 """The jobs that are functions of their inputs; an act's answer depends on when it is done."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One thing compared: what was recorded and what was found now, as digests."""
-
-    what: str
-    recorded: str
-    found: str
-
-    @property
-    def verdict(self) -> Verdict:
-        """PASS when both are the same."""
-        return Verdict.PASS if self.recorded == self.found else Verdict.FAIL
-
-
 def rerun(run: str, step: str, out: Path | None = None) -> Path:
     """Run one step of a local pipeline run again, from its exact inputs and configuration, and compare.
 
     The step is really computed: neither the job store's result nor the run's own folder is used. Each file it writes
     is held against the digest recorded then; the table says PASS or FAIL for each, and exit code 4 says that one
-    differs. A step that failed in its run is done again too, with nothing to compare with. Training on a GPU may
-    differ in the last digits.
+    differs. Of a file that holds times, such as `golden.json`, the rest is compared, and it is said so. A step that
+    failed in its run is done again too, with nothing to compare with. Training on a GPU may differ in the last digits.
 
     Args:
         run: Folder of a run, or the name of one under the state folder's `runs`.
@@ -66,10 +50,10 @@ def rerun(run: str, step: str, out: Path | None = None) -> Path:
     if record is None:
         print("it did not come to its end in that run: there is nothing to compare with", flush=True)
         return place
-    rows = compare(record, place)
+    rows = compare(record, recorded.outputs["out"], place)
     for line in draw_table(rows):
         print(line, flush=True)
-    _judge(step, rows, record)
+    judge(step, rows)
     return place
 
 
@@ -120,50 +104,6 @@ def read_step(folder: Path, step: str) -> RecordedStep:
             f"{step} is an act", rule="only steps give the same again", remedy=f"name one of {', '.join(STEPS)}"
         )
     return recorded
-
-
-def compare(record: StepRecord, folder: Path) -> list[Row]:
-    """Return a row for code and configuration, each input and each output."""
-    from voxloop.store.digests import digest_json
-    from voxloop.store.step_record import read_record
-
-    now = read_record(folder)
-    assert now is not None  # noqa: S101 - a step has just written it
-    names = sorted({*record.outputs, *now.outputs})
-    return [
-        Row("code", record.code, now.code),
-        Row("configuration", digest_json(record.config), digest_json(now.config)),
-        *(
-            Row(f"input {name}", digest or "", now.inputs[name] or "")
-            for name, digest in record.inputs.items()
-            if digest
-        ),
-        *(Row(name, record.outputs.get(name, ""), now.outputs.get(name, "")) for name in names),
-    ]
-
-
-def draw_table(rows: list[Row]) -> Iterator[str]:
-    """Yield the rows as lines of a table."""
-    width = max(len(row.what) for row in rows)
-    yield f"  {'':<{width}}  verdict  recorded      now"
-    for row in rows:
-        yield f"  {row.what:<{width}}  {row.verdict:<7}  {row.recorded[:12] or '—':<12}  {row.found[:12] or '—'}"
-
-
-def _judge(step: str, rows: list[Row], record: StepRecord) -> None:
-    outputs = [row for row in rows if row.what in record.outputs or not row.recorded]
-    differ = [row.what for row in outputs if row.verdict is Verdict.FAIL]
-    if differ:
-        code = rows[0].verdict is Verdict.PASS
-        raise IntegrityError(
-            f"{len(differ)} of {len(outputs)} outputs of {step} are not the recorded ones: {', '.join(differ)}",
-            rule="the same inputs, configuration and code give the same bytes"
-            + ("" if code else "; the code is another"),
-            remedy="compare the folders; libraries or the kind of processor may be others"
-            if code
-            else "check out the commit of the run",
-        )
-    print(f"{Verdict.PASS}: all {len(outputs)} outputs are the recorded ones, byte for byte", flush=True)
 
 
 def _read_record(recorded: RecordedStep) -> StepRecord | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from voxloop.config import StrictModel
 from voxloop.evaluation.golden import GoldenConfig
@@ -29,6 +30,22 @@ class Expectation(StrictModel):
     text: str = ""
 
 
+class PipelineConfig(StrictModel):
+    """What goes through the whole pipeline, with what `configs/pipelines/training/local.yaml` says where this does not.
+
+    Args:
+        fault: One of the faults tried, made of an exported model; by what it must be caught is said there.
+        config: Name of a file in `configs/tasks/<task>`.
+        corpus: Changes to `configs/corpora/world.yaml`; the seed of the test comes on top.
+        overrides: Changes to the configuration.
+    """
+
+    fault: str
+    config: str
+    corpus: tuple[str, ...]
+    overrides: tuple[str, ...] = ()
+
+
 class SelfTestConfig(StrictModel):
     """How the gate of one family is tested.
 
@@ -45,6 +62,7 @@ class SelfTestConfig(StrictModel):
         batch: Utterances in a request to the graph.
         golden: Which golden requests are asked.
         faults: By what each fault must be caught; those named are tried.
+        pipeline: What `--through-pipeline` sends through the whole pipeline.
     """
 
     corpus: tuple[str, ...]
@@ -59,3 +77,10 @@ class SelfTestConfig(StrictModel):
     batch: int = Field(default=16, ge=1)
     golden: GoldenConfig = GoldenConfig()
     faults: Mapping[str, Expectation] = Field(min_length=1)
+    pipeline: PipelineConfig
+
+    @model_validator(mode="after")
+    def _pipeline_takes_a_fault_that_is_tried(self) -> Self:
+        if self.pipeline.fault not in self.faults:
+            raise ValueError(f"pipeline.fault {self.pipeline.fault!r} is none of faults, where its reason stands")
+        return self

@@ -11,6 +11,7 @@ from voxloop.errors import VoxloopError
 from voxloop.evaluation.evaluate import EvaluationRows, evaluate_model
 from voxloop.evaluation.gate import judge_evaluation
 from voxloop.evaluation.golden import measure_golden
+from voxloop.evaluation.judgement import Judgement
 from voxloop.evaluation.policy import GatePolicy
 from voxloop.evaluation.report import TEST_SPLIT
 from voxloop.evaluation.scoring import ScoringConfig
@@ -143,7 +144,7 @@ def judge_control(evidence: Evidence, policy: GatePolicy) -> Outcome:
 def judge_fault(evidence: Evidence, policy: GatePolicy, expected: Expectation) -> Outcome:
     """Return whether a model that must not pass is caught by the rule that must catch it."""
     verdict, objections = _judge(evidence, policy)
-    hits = [one for one in objections if _matches(one, expected)]
+    hits = [one for one in objections if matches(one, expected)]
     first = next(iter((*hits, *objections)), None)
     return Outcome(
         evidence.name,
@@ -169,11 +170,17 @@ def _judge(evidence: Evidence, policy: GatePolicy) -> tuple[Verdict | None, list
         task=evidence.task,
         reason_set=TEST_SPLIT if evidence.is_reason else None,
     )
+    return judgement.verdict, read_objections(judgement)
+
+
+def read_objections(judgement: Judgement) -> list[Objection]:
+    """Return what a judgement has against a model."""
     found = [Objection(one.rule, one.measure, one.slice, one.verdict, one.text) for one in judgement.reasons]
-    return judgement.verdict, [one for one in found if one.verdict is not Verdict.PASS]
+    return [one for one in found if one.verdict is not Verdict.PASS]
 
 
-def _matches(found: Objection, expected: Expectation) -> bool:
+def matches(found: Objection, expected: Expectation) -> bool:
+    """Return whether an objection is the one expected."""
     return (
         (found.rule, found.measure, found.cut) == (expected.rule, expected.measure, expected.cut)
         and found.verdict in expected.verdicts

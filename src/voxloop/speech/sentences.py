@@ -25,6 +25,9 @@ _TIMES = (
 )  # fmt: skip
 _PARTS = (_SUBJECTS, _ACTIONS, _PLACES, _TIMES)
 
+OWN_SPEAKERS, OWN_UTTERANCES = 240, 30
+"""How many of each of two cohorts can have sentences of their own: together all there are."""
+
 NEW_WORDS = (
     "antenna", "battery", "bicycle", "camera", "charger", "drone", "earphone", "espresso", "helmet", "invoice",
     "keyboard", "laptop", "microphone", "passport", "podcast", "projector", "receipt", "router", "scooter", "suitcase",
@@ -60,6 +63,15 @@ def list_words() -> frozenset[str]:
 def draw_sentence(generator: Generator) -> Sentence:
     """Draw one sentence, each of them equally likely."""
     return Sentence(*(part[int(generator.integers(len(part)))] for part in _PARTS))
+
+
+def pick_sentence(number: int) -> Sentence:
+    """Return one sentence for each number below `count_sentences()`."""
+    rest, chosen = number, []
+    for part in _PARTS:
+        rest, place = divmod(rest, len(part))
+        chosen.append(part[place])
+    return Sentence(*chosen)
 
 
 def use_new_word(sentence: Sentence, word: str) -> Sentence:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import soxr
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from voxloop.speech.espeak import ESPEAK_RATE, FASTEST, SLOWEST, SpokenRequest, speak
 from voxloop.speech.recording import Channel, record
-from voxloop.speech.sentences import draw_sentence, use_new_word
+from voxloop.speech.sentences import OWN_UTTERANCES, count_sentences, draw_sentence, pick_sentence, use_new_word
 from voxloop.speech.speaker_traits import TraitScores, draw_traits, move_voice
 from voxloop.speech.trait_phrases import add_habits
 from voxloop.speech.voice_style import VoiceStyle, add_styles, draw_chance, scale_style
@@ -137,7 +138,9 @@ def _choose_emotion(config: WorldConfig, speaker: Speaker, index: int) -> str:
 
 
 def _draw_text(config: WorldConfig, speaker: Speaker, utterance_id: str, draw: Generator) -> str:
-    sentence = draw_sentence(draw)
+    sentence = draw_sentence(draw)  # also where it is not said: what is drawn after it stays the same
+    if config.own_sentences:
+        sentence = pick_sentence(_shuffle_sentences(config.seed)[_number(utterance_id)])
     if speaker.new_word_share > 0.0:
         chance = _generator(config.seed, f"{utterance_id}/new words")
         if chance.random() < speaker.new_word_share:
@@ -146,6 +149,17 @@ def _draw_text(config: WorldConfig, speaker: Speaker, utterance_id: str, draw: G
         return str(sentence)
     habits = _generator(config.seed, f"{utterance_id}/habits")
     return add_habits(str(sentence), speaker.traits, config.traits.words, habits)
+
+
+@lru_cache(maxsize=1)
+def _shuffle_sentences(seed: int) -> tuple[int, ...]:
+    return tuple(_generator(seed, "sentences").permutation(count_sentences()).tolist())
+
+
+def _number(utterance_id: str) -> int:
+    """Return another number for each utterance of a world."""
+    cohort, speaker, index = utterance_id.split("-")
+    return (2 * int(speaker) + (cohort != "home")) * OWN_UTTERANCES + int(index)
 
 
 def _draw_style(config: WorldConfig, speaker: Speaker, emotion: str, draw: Generator) -> VoiceStyle:

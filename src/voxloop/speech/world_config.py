@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
 from voxloop.config import StrictModel
 from voxloop.speech.recording import Codec
-from voxloop.speech.sentences import NEW_WORDS, list_words
+from voxloop.speech.sentences import NEW_WORDS, OWN_SPEAKERS, OWN_UTTERANCES, list_words
 from voxloop.speech.speaker_traits import TraitsConfig
 from voxloop.speech.voice_style import VoiceStyle
 
@@ -102,5 +103,17 @@ class WorldConfig(StrictModel):
     """Standard deviation, in steps, of prosody between the utterances of one speaker and emotion."""
     emotions: EmotionStyles
     traits: TraitsConfig = TraitsConfig()
+    own_sentences: bool = False
+    """Nobody says what another has said, as a recogniser's test asks; else sentences are drawn, some of them twice."""
     home: CohortConfig
     newcomers: CohortConfig
+
+    @model_validator(mode="after")
+    def _enough_sentences(self) -> Self:
+        last = max(cohort.first_speaker + cohort.speakers for cohort in (self.home, self.newcomers))
+        if self.own_sentences and (last > OWN_SPEAKERS or self.utterances_per_speaker > OWN_UTTERANCES):
+            raise ValueError(
+                f"own_sentences are enough for {OWN_SPEAKERS} speakers a cohort with {OWN_UTTERANCES} utterances each, "
+                f"not for {last} with {self.utterances_per_speaker}"
+            )
+        return self

@@ -98,6 +98,8 @@ class Task(Protocol):
     """Whether an example needs the sound of its row."""
     ANSWERS_ARE_LABELS: bool
     """Whether an answer is made of the encoding's labels: two models are comparable only if theirs are the same."""
+    FEATURES: str | None
+    """The table of the step `features` that its rows are completed from; None for a family that needs none of them."""
     OBJECTIVE: Objective
     """One of the names that `measure` gives."""
     Config: type[Recipe]

@@ -33,6 +33,7 @@ from voxloop.tasks.transcripts import AsrEncoding, SymbolsConfig, learn_symbols,
 
 NAME = "asr"
 AUDIO = True
+FEATURES = None
 ANSWERS_ARE_LABELS = False
 # A small set's words are few, and an epoch that gets more characters right is on its way to more words.
 OBJECTIVE = Objective("cer", "min")

@@ -1,26 +1,24 @@
-"""Where a pretrained encoder comes from: a folder on this machine, or one commit of a model on the hub.
+"""Where a pretrained encoder comes from: a folder on this machine, which may hold one commit of a model on the hub.
 
-Only safetensors and JSON are read; code that comes with a model is never run.
+Nothing is fetched here: `voxloop.adapters.hub` does that before a job looks at the source. Only safetensors and JSON
+are read; code that comes with a model is never run.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
 from torch import Tensor
 
-from voxloop.errors import ConfigError, IntegrityError, ServiceUnavailableError
+from voxloop.errors import ConfigError, IntegrityError
+from voxloop.settings import get_settings
 from voxloop.store.digests import digest_file, digest_json
-from voxloop.tasks.backbone import PREFIX, BackboneConfig, BackboneRecipe, Found, import_transformers
+from voxloop.tasks.backbone import PREFIX, BackboneConfig, BackboneRecipe, Found
 from voxloop.tasks.backbone_folder import list_weights, load_weights, read_architecture
 from voxloop.tasks.recipe import Recipe
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
-
-WANTED = ("config.json", "preprocessor_config.json", "processor_config.json", "model*.safetensors", "model*.json")
-"""What is fetched of a model."""
 
 
 def settle(recipe: AnyRecipe, known: Found | None = None) -> AnyRecipe:
@@ -78,15 +76,18 @@ def read_pretrained(recipe: Recipe) -> dict[str, Tensor]:
 
 
 def find_folder(config: BackboneConfig) -> Path:
-    """Return the folder of the source; a revision fetches it, unless it was fetched before.
+    """Return the folder of the source; of a model of the hub the one it was fetched into.
 
     Raises:
-        ConfigError: There is no such folder, or the hub has no such model.
-        ServiceUnavailableError: The hub does not answer.
+        ConfigError: There is no such folder.
     """
-    if config.revision is not None:
-        return _fetch(config.source, config.revision)
-    folder = Path(config.source).expanduser()
+    folder = Path(config.source).expanduser() if config.revision is None else fetched_folder(config)
+    if config.revision is not None and not folder.is_dir():
+        raise ConfigError(
+            f"backbone.source {config.source} at {config.revision[:12]} was not fetched",
+            rule="a model of the hub is fetched when `voxloop train` or `voxloop tune` begins",
+            remedy="begin with one of them, or name a folder without a revision",
+        )
     if not folder.is_dir():
         raise ConfigError(
             f"backbone.source {config.source} is no folder here",
@@ -96,18 +97,7 @@ def find_folder(config: BackboneConfig) -> Path:
     return folder
 
 
-def _fetch(name: str, revision: str) -> Path:
-    import_transformers()
-    hub, errors = import_module("huggingface_hub"), import_module("huggingface_hub.errors")
-    try:
-        return Path(hub.snapshot_download(name, revision=revision, allow_patterns=list(WANTED)))
-    except errors.LocalEntryNotFoundError as silent:
-        raise ServiceUnavailableError(
-            f"the hub does not answer for {name}: {silent}", remedy="try again, or name a folder as backbone.source"
-        ) from None
-    except (errors.HFValidationError, OSError) as refused:
-        raise ConfigError(
-            f"the hub gives no {name} at {revision[:12]}: {refused}",
-            rule="backbone.source is OWNER/NAME, backbone.revision one of its commits",
-            remedy="correct them, or name a folder without a revision",
-        ) from None
+def fetched_folder(config: BackboneConfig) -> Path:
+    """Return where a commit of a model on the hub is kept on this machine, be it there or not."""
+    assert config.revision is not None  # noqa: S101 - a folder is not fetched
+    return get_settings().home / "backbones" / config.source.replace("/", "--") / config.revision

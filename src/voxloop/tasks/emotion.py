@@ -31,6 +31,7 @@ from voxloop.tasks.pretrained import PretrainedEmotion
 
 NAME = "emotion"
 AUDIO = True
+FEATURES = None
 ANSWERS_ARE_LABELS = True
 OBJECTIVE = Objective("uar", "max")
 LABELS = ("anger", "fear", "happiness", "neutral", "sadness", "surprise")

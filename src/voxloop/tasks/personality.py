@@ -46,6 +46,7 @@ from voxloop.tasks.words import VocabularyConfig
 
 NAME = "personality"
 AUDIO = False
+FEATURES = "utterance_prosody"
 ANSWERS_ARE_LABELS = True
 OBJECTIVE = Objective("ccc", "max")
 

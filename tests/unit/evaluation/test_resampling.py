@@ -7,9 +7,10 @@ import pytest
 from scipy import stats
 
 from benchmarks.bootstrap import make_rows, resample_plainly
+from benchmarks.bootstrap_t import bootstrap_t_interval
 from voxloop.evaluation.intervals import jackknife
 from voxloop.evaluation.moments import error_moments, label_moments, mean_moments, sum_groups
-from voxloop.evaluation.resampling import bootstrap_t_interval, draw_speakers, resample_values
+from voxloop.evaluation.resampling import draw_speakers, resample_values
 from voxloop.evaluation.summed_measures import MEAN, UAR, WER
 
 

@@ -84,6 +84,13 @@ def test_a_changed_policy_is_named_in_the_verdict(tmp_path: Path) -> None:
     assert changed["policy"]["digest"] != shipped["policy"]["digest"]
 
 
+@pytest.mark.parametrize("task", ["emotion", "asr", "personality"])
+def test_a_family_is_held_against_its_own_policy(tmp_path: Path, task: str) -> None:
+    folder = write_evaluation(tmp_path / "evaluation", make_answers())
+    gate(folder, tmp_path / "out", task=task)
+    assert read(tmp_path / "out")["policy"]["name"] == task
+
+
 def test_an_unknown_policy_is_refused(tmp_path: Path) -> None:
     folder = write_evaluation(tmp_path / "evaluation", make_answers())
     with pytest.raises(ConfigError, match="emotion-nemo"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 
 from voxloop.errors import ConfigError, InputError
 from voxloop.runners.compile import compile_pipelines, find_pipeline, read_arguments
+from voxloop.settings import Settings, get_settings
 
 
 def test_writes_every_pipeline_as_ir_yaml(tmp_path: Path) -> None:
@@ -54,3 +56,17 @@ def test_refuses_arguments_the_pipeline_does_not_have(override: str, says: str) 
 def test_an_unknown_configuration_is_named_with_the_choices() -> None:
     with pytest.raises(ConfigError, match="dev, local, prod"):
         read_arguments("training", "laptop")
+
+
+def test_a_file_for_a_family_that_holds_no_keys_is_refused(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "configs" / "pipelines" / "training"
+    (folder / "local").mkdir(parents=True)
+    shutil.copy(settings.project_root / "configs" / "pipelines" / "training" / "local.yaml", folder)
+    (folder / "local" / "asr.yaml").write_text("# nothing")
+    find_pipeline("training")
+    monkeypatch.setenv("VOXLOOP_PROJECT_ROOT", str(tmp_path))
+    get_settings.cache_clear()
+    with pytest.raises(ConfigError, match=r"asr\.yaml holds NoneType, not keys"):
+        read_arguments("training", "local", ("task=asr",))

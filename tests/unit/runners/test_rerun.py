@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,14 @@ from voxloop.errors import InputError, IntegrityError
 from voxloop.jobs.train import train
 from voxloop.runners import rerun as rerunning
 from voxloop.runners.compile import compile_pipeline
+from voxloop.runners.recorded_outputs import compare, draw_table, judge
 from voxloop.runners.rerun import rerun
 from voxloop.runners.result import RunResult
 from voxloop.settings import Settings
 from voxloop.store.atomic import remove_tree
+from voxloop.store.digests import digest_file
+from voxloop.store.job_store import run_step
+from voxloop.store.step_record import StepRecord
 
 ARGUMENTS = {
     "task": "emotion",
@@ -42,6 +47,10 @@ def finish(folder: Path, out: Path, value: str | None = None) -> None:
     (folder / "executor_output.json").write_text(json.dumps(said | values))
 
 
+def nothing(_folder: Path) -> None:
+    """Write no file."""
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a package and a dataset, made once."""
@@ -58,8 +67,13 @@ def run(settings: Settings, made: Path) -> Path:
     attempt = folder / "steps" / "training-attempt"
     dataset = shutil.copytree(made / "dataset", attempt / "ingest" / "out")
     finish(attempt / "ingest", dataset)
-    weights = train(dataset, attempt / "condition-1" / "train" / "out", config="smoke", overrides=(*TINY, "epochs=1"))
-    finish(attempt / "condition-1" / "train", weights)
+    inner = attempt / "condition-1"
+    # A family that hears for itself reads none of the tables.
+    tables = run_step("features", inputs={"dataset": dataset}, config={}, out=inner / "features" / "out", work=nothing)
+    finish(inner / "features", tables)
+    epoch = (*TINY, "epochs=1")
+    weights = train(dataset, inner / "train" / "out", config="smoke", features=tables, overrides=epoch)
+    finish(inner / "train", weights)
     shutil.copy(made / "pipeline.yaml", folder)
     RunResult("training", "local", dict(ARGUMENTS), {}).write(folder)
     return folder
@@ -106,7 +120,7 @@ def test_a_record_somebody_wrote_is_not_believed(run: Path, tmp_path: Path) -> N
 def test_a_step_that_failed_is_done_again_with_nothing_to_compare(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    remove_tree(run / "steps" / "training-attempt" / "condition-1")
+    remove_tree(run / "steps" / "training-attempt" / "condition-1" / "train")
     assert (rerun(str(run), "train", tmp_path / "out") / "weights.safetensors").is_file()
     assert "there is nothing to compare with" in capsys.readouterr().out
 
@@ -150,3 +164,51 @@ def test_the_newest_attempt_is_the_one_done_again(run: Path) -> None:
 
 def test_the_steps_are_those_of_the_command_line() -> None:
     assert set(rerunning.STEPS) == {command.name for command in COMMANDS if command.group is STEPS}
+
+
+GOLDEN = {"challenger_digest": "a", "challenger_ms": 7.0, "champion_ms": 7.2, "words_on_silence": 3.0}
+
+
+def write_golden(folder: Path, changes: dict[str, object]) -> StepRecord:
+    """Write a folder of `evaluate` as far as it is compared, and return its record."""
+    folder.mkdir()
+    (folder / "golden.json").write_text(json.dumps(GOLDEN | changes))
+    (folder / "evaluation.json").write_text("{}")
+    outputs = {name: digest_file(folder / name) for name in ("evaluation.json", "golden.json")}
+    record = StepRecord("evaluate", "key", {}, {}, "code", outputs)
+    (folder / "_record.json").write_text(json.dumps(asdict(record)))
+    return record
+
+
+def test_times_are_no_difference_and_it_is_said_that_they_were_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = write_golden(tmp_path / "before", {})
+    write_golden(tmp_path / "now", {"challenger_ms": 8.5, "champion_ms": 6.0})
+    rows = compare(record, tmp_path / "before", tmp_path / "now")
+    assert any(line.endswith("without challenger_ms, champion_ms") for line in draw_table(rows))
+    judge("evaluate", rows)
+    assert "of golden.json all but challenger_ms, champion_ms, which are measured" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", [{"words_on_silence": 4.0}, {"champion_ms": None}, {"more": 1}])
+def test_what_is_no_time_must_be_the_same_beside_one(tmp_path: Path, change: dict[str, object]) -> None:
+    record = write_golden(tmp_path / "before", {})
+    write_golden(tmp_path / "now", {"challenger_ms": 8.5} | change)
+    rows = compare(record, tmp_path / "before", tmp_path / "now")
+    with pytest.raises(IntegrityError, match="1 of 2 outputs of evaluate are not the recorded ones: golden.json"):
+        judge("evaluate", rows)
+
+
+def test_times_that_somebody_changed_meanwhile_are_not_compared_with(tmp_path: Path) -> None:
+    record = write_golden(tmp_path / "before", {})
+    write_golden(tmp_path / "now", {"challenger_ms": 8.5})
+    (tmp_path / "before" / "golden.json").write_text(json.dumps(GOLDEN | {"challenger_ms": 1.0}))
+    with pytest.raises(IntegrityError, match=r"golden\.json is not what the step wrote"):
+        compare(record, tmp_path / "before", tmp_path / "now")
+
+
+def test_the_times_left_out_are_fields_of_the_report() -> None:
+    from voxloop.evaluation.golden import MEASURED, GoldenReport
+
+    assert set(MEASURED) < set(GoldenReport.model_fields)

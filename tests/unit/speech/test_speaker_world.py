@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from voxloop.config import find_config, load_config
 from voxloop.data.corpora.world import WorldCorpusConfig
 from voxloop.errors import ConfigError
-from voxloop.speech.sentences import NEW_WORDS
+from voxloop.speech.sentences import NEW_WORDS, OWN_SPEAKERS, OWN_UTTERANCES, count_sentences
 from voxloop.speech.speaker_traits import move_voice
 from voxloop.speech.speaker_world import Plan, Speaker, list_speakers, plan_utterance, speak_utterance
 from voxloop.speech.waveform import SAMPLE_RATE, measure_loudness
@@ -151,6 +151,7 @@ KNOBS = {
     "traits.spread=0.5": ({"traits"}, set()),
     "traits.voice=1": ({"habit"}, {"style"}),
     "traits.words=1": (set(), {"text"}),
+    "own_sentences=true": (set(), {"text"}),
     "newcomers.telephone_share=1": (set(), set()),
 }
 """What each knob may change: of a speaker, and of what is planned to be said."""
@@ -173,7 +174,7 @@ def find_changes(one: Any, other: Any) -> set[str]:
     [
         "home.rate_factor=1.0", "home.label_shares=null", "home.new_word_share=0", "home.new_words=[blockchain]",
         "home.snr_db=null", "home.telephone_share=0", "home.codec=none", "home.codec_quality=0.9", "traits.voice=0",
-        "traits.words=0", "traits.spread=2", "traits.styles.openness.level=2.0",
+        "traits.words=0", "traits.spread=2", "traits.styles.openness.level=2.0", "own_sentences=false",
     ],
 )  # fmt: skip
 def test_a_knob_left_alone_leaves_every_byte(knob: str) -> None:
@@ -281,6 +282,23 @@ def test_the_share_of_new_words_grows_by_the_same_sentences() -> None:
     assert len(said_new(1.0)) == 480
 
 
+@pytest.mark.parametrize("more", [(), ("home.new_word_share=0.5",), ("traits.words=1",)])
+def test_with_sentences_of_their_own_nobody_says_what_another_has_said(more: tuple[str, ...]) -> None:
+    world = make_world("own_sentences=true", *more, home__speakers=100, newcomers__speakers=60)
+    said = Counter(one.text for one in plan_all(world))
+    assert max(said.values()) == 1
+    drawn = make_world(*more, home__speakers=100, newcomers__speakers=60)
+    assert max(Counter(one.text for one in plan_all(drawn)).values()) > 1
+
+
+def test_sentences_of_one_s_own_use_every_phrase_as_often() -> None:
+    texts = [one.text for one in plan_all(make_world("own_sentences=true"))]
+    for begins in (True, False):
+        said = Counter(" ".join(text.split()[:2] if begins else text.split()[-1:]) for text in texts)
+        assert len(said) >= 10
+        assert max(said.values()) < 2 * min(said.values())
+
+
 def test_new_words_of_one_s_own() -> None:
     plans = plan_all(make_world("home.new_words=[blockchain]", home__speakers=1, home__new_word_share=1))
     assert all(" the blockchain " in one.text for one in plans)
@@ -305,6 +323,13 @@ def test_what_a_knob_refuses_is_named(override: str, problem: str) -> None:
     with pytest.raises(ConfigError) as refused:
         make_world(override)
     assert problem in str(refused.value)
+
+
+def test_own_sentences_are_refused_where_there_are_too_few() -> None:
+    for changes in ({"utterances_per_speaker": 31}, {"home__speakers": 241}):
+        with pytest.raises(ConfigError, match="own_sentences are enough for 240 speakers a cohort with 30"):
+            make_world("own_sentences=true", **changes)
+    assert count_sentences() == 2 * OWN_SPEAKERS * OWN_UTTERANCES
 
 
 @pytest.mark.parametrize(("trait", "louder", "faster"), [("extraversion", True, True), ("agreeableness", False, None)])

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from tests.unit.tasks.tiny_backbones import SHAPE, write_backbone
 from voxloop.config import build_config
-from voxloop.errors import ConfigError, IntegrityError, ServiceUnavailableError
+from voxloop.errors import ConfigError, IntegrityError
 from voxloop.speech.augmentation import AugmentationConfig
 from voxloop.store.digests import digest_file
 from voxloop.tasks import emotion
 from voxloop.tasks.backbone import PREFIX, Architecture, BackboneConfig
 from voxloop.tasks.backbone_network import Backbone
-from voxloop.tasks.backbone_source import look_at, read_pretrained, settle
+from voxloop.tasks.backbone_source import fetched_folder, look_at, read_pretrained, settle
 
 pytest.importorskip("transformers", reason="of the extra pretrained")
 
@@ -226,39 +226,29 @@ def test_other_weights_than_the_recipe_names_are_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("source", ["facebook/wav2vec2-base", "nowhere"])
-def test_nothing_is_fetched_without_a_revision(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.snapshot_download", None)
+def test_a_source_without_a_revision_is_a_folder_here(source: str) -> None:
     with pytest.raises(ConfigError, match=f"{source} is no folder here; without a revision .*backbone.revision"):
         settle(recipe(source))
+
+
+def test_a_model_of_the_hub_is_read_where_it_was_fetched(home: Path) -> None:
+    asked = recipe("some/model", revision=COMMIT)
+    with pytest.raises(ConfigError, match="some/model at 0123456789ab was not fetched; .*voxloop train"):
+        settle(asked)
+    assert asked.backbone is not None
+    folder = fetched_folder(asked.backbone)
+    assert folder.is_relative_to(home)
+    folder.mkdir(parents=True)
+    write_backbone(folder)
+    settled = settle(asked)
+    assert settled.backbone is not None
+    assert settled.backbone.found is not None
+    assert settled.backbone.source == "some/model"
 
 
 def test_a_revision_is_a_commit() -> None:
     with pytest.raises(ConfigError, match="backbone.revision = 'main'"):
         recipe("facebook/wav2vec2-base", revision="main")
-
-
-def test_of_the_hub_no_more_than_needed_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_backbone(tmp_path)
-    asked: list[Any] = []
-
-    def fetch(name: str, *, revision: str, allow_patterns: list[str]) -> str:
-        asked.append((name, revision, [pattern for pattern in allow_patterns if "bin" in pattern or ".py" in pattern]))
-        return str(tmp_path)
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
-    settle(recipe("some/model", revision=COMMIT))
-    assert asked == [("some/model", COMMIT, [])]
-
-
-def test_a_silent_hub_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    def fetch(*_: object, **__: object) -> str:
-        raise LocalEntryNotFoundError("no connection")
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
-    with pytest.raises(ServiceUnavailableError, match="the hub does not answer for some/model"):
-        settle(recipe("some/model", revision=COMMIT))
 
 
 def test_the_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
