@@ -47,6 +47,11 @@ class PerturbationConfig(StrictModel):
     2015)."""
     noise_db: tuple[float, float] | None = None
     """Between which signal-to-noise ratios white noise is added, in dB; None adds none."""
+    silences: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of utterances in whose place a recorder's own noise is heard, of which nothing is to be written: CTC alone
+    never hears a sound without words, and writes some of it (docs/LOG.md)."""
+    silence_db: tuple[float, float] = (-90.0, -50.0)
+    """Between which levels that noise lies, dB beside full scale; below -90 it is no more than zeros."""
 
 
 class AsrConfig(BackboneRecipe):
@@ -126,8 +131,15 @@ def encode(
 
 
 def perturb(example: Example, config: AsrConfig, draw: np.random.Generator) -> Example:
-    """Return the utterance at another speed, with noise; at its own speed where the transcript would not fit."""
+    """Return the utterance at another speed, with noise; at its own speed where the transcript would not fit.
+
+    Of a few there is only a recorder's noise: as long, and without a token.
+    """
     waveform = example.inputs["waveform"]
+    if config.perturbation.silences > 0 and draw.random() < config.perturbation.silences:
+        heard = _make_noise(len(waveform), draw.uniform(*config.perturbation.silence_db), draw)
+        silent = {**example.targets, "num_tokens": np.array(0)}
+        return replace(example, inputs={**example.inputs, "waveform": heard}, targets=silent)
     speed = float(draw.choice(config.perturbation.speeds))
     if speed != 1.0:
         faster = soxr.resample(waveform, SAMPLE_RATE * speed, SAMPLE_RATE)
@@ -182,7 +194,10 @@ def rate_scale(parameter: str, config: AsrConfig) -> float:
 
 
 def losses(outputs: tuple[Tensor, Tensor], targets: Mapping[str, Tensor], config: AsrConfig) -> Tensor:
-    """CTC loss a token, float32 [batch]; of two views their mean, and their disagreement by its weight."""
+    """CTC loss a token, float32 [batch]; of two views their mean, and their disagreement by its weight.
+
+    Where there is no token it is the loss a frame: by its size a token's, whatever the length.
+    """
     log_probs, num_frames = outputs
     tokens, num_tokens = targets["tokens"], targets["num_tokens"]
     batch, views = len(tokens), len(log_probs) // len(tokens)
@@ -190,7 +205,7 @@ def losses(outputs: tuple[Tensor, Tensor], targets: Mapping[str, Tensor], config
     total = found.view(views, batch).mean(dim=0)
     if views == 2:
         total = total + config.consistency * disagreements(log_probs[:batch], log_probs[batch:], num_frames[:batch])
-    return total / num_tokens
+    return total / torch.where(num_tokens > 0, num_tokens, num_frames[:batch])
 
 
 def answer(outputs: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
@@ -282,10 +297,18 @@ def _check_length(row: Row, num_samples: int, needed: int, config: AsrConfig) ->
 
 def _add_noise(waveform: npt.NDArray[np.int16], ratio_db: float, draw: np.random.Generator) -> npt.NDArray[np.int16]:
     level = np.sqrt(np.mean(np.square(waveform, dtype=np.float64))) * 10.0 ** (-ratio_db / 20.0)
-    noise = draw.standard_normal(len(waveform), dtype=np.float32) * np.float32(level)
+    return _to_samples(waveform + draw.standard_normal(len(waveform), dtype=np.float32) * np.float32(level))
+
+
+def _make_noise(num_samples: int, level_db: float, draw: np.random.Generator) -> npt.NDArray[np.int16]:
+    level = np.float32(-np.iinfo(np.int16).min * 10.0 ** (level_db / 20.0))
+    return _to_samples(draw.standard_normal(num_samples, dtype=np.float32) * level)
+
+
+def _to_samples(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int16]:
     limits = np.iinfo(np.int16)
-    noisy: npt.NDArray[np.int16] = np.clip(np.rint(waveform + noise), limits.min, limits.max).astype(np.int16)
-    return noisy
+    samples: npt.NDArray[np.int16] = np.clip(np.rint(values), limits.min, limits.max).astype(np.int16)
+    return samples
 
 
 def _full_precision(device: str) -> Any:

@@ -191,6 +191,35 @@ def test_noise_has_the_level_asked_for() -> None:
     assert 10 * math.log10(np.mean(sound**2) / np.mean(noise**2)) == pytest.approx(20.0, abs=0.2)
 
 
+def test_silence_is_heard_in_the_place_of_so_many_and_asks_for_no_token() -> None:
+    config = tiny_config("perturbation={speeds: [1.0], silences: 0.25, silence_db: [-60, -60]}")
+    example = make_example("abc")
+    heard = [asr.perturb(example, config, np.random.default_rng(seed)) for seed in range(200)]
+    silent = [one for one in heard if int(one.targets["num_tokens"]) == 0]
+    assert 30 <= len(silent) <= 70
+    for one in silent:
+        noise = one.inputs["waveform"]
+        assert noise.dtype == np.int16
+        assert len(noise) == int(one.inputs["num_samples"]) == len(example.inputs["waveform"])
+        level = 20 * math.log10(np.std(noise.astype(float)) / 32_768)
+        assert level == pytest.approx(-60, abs=0.5)
+    for one in heard:
+        if int(one.targets["num_tokens"]):
+            assert np.array_equal(one.inputs["waveform"], example.inputs["waveform"])
+
+
+def test_of_silence_any_token_costs(network: asr.AsrNetwork) -> None:
+    silent = tiny_config("perturbation.silences=0.999")
+    batch = collate([asr.perturb(make_example("ab"), silent, np.random.default_rng(0)), make_example("dacab", 1)])
+    log_probs, counts = network(*batch.inputs.values())
+    found = asr.losses((log_probs, counts), batch.targets, CONFIG)
+    blank = -log_probs[0, : counts[0], 0].mean()
+    torch.testing.assert_close(found[0], blank, atol=1e-4, rtol=1e-4)
+    alone = collate([make_example("dacab", 1)])
+    expected = asr.losses(network(*alone.inputs.values()), alone.targets, CONFIG)[0]
+    torch.testing.assert_close(found[1], expected, atol=1e-4, rtol=1e-4)
+
+
 def test_words_and_characters_are_counted_over_the_whole_set() -> None:
     references = [{"text": "ab cd"}, {"text": "a"}]
     assert asr.measure(references, references, ENCODING) == {"wer": 0.0, "cer": 0.0}
