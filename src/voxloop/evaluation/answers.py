@@ -22,8 +22,8 @@ from voxloop.tasks import Answer, Row
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 
-SLICE_COLUMNS = ("gender", "age", "language", "source", "duration_s")
-"""What of a manifest row is kept beside its answers, to cut them by."""
+SLICE_COLUMNS = ("gender", "age", "language", "source", "duration_s", "snr_db")
+"""What of a row is kept beside its answers, to cut them by."""
 
 ANSWERS_SCHEMA = pa.schema(
     [
@@ -35,6 +35,7 @@ ANSWERS_SCHEMA = pa.schema(
         pa.field("language", pa.string()),
         pa.field("source", pa.string()),
         pa.field("duration_s", pa.float64()),
+        pa.field("snr_db", pa.float64()),  # estimated once from the sound; null where there is none
         pa.field("model", pa.string(), nullable=False),
         # JSON objects: what an answer is, differs by family, and its numbers come back to the last bit.
         pa.field("reference", pa.string(), nullable=False),
@@ -109,6 +110,11 @@ def read_answers(path: Path) -> pa.Table:
     Raises:
         InputError: The file is missing, no Parquet, of another schema, or holds a null where none may be.
     """
+    return read_table(path, ANSWERS_SCHEMA)
+
+
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Read a table of answers of a schema; raises as `read_answers`."""
     remedy = "evaluate again"
     if not path.is_file():
         raise InputError(f"{path.name} is missing", rule="an evaluation keeps its answers", remedy=remedy)
@@ -116,10 +122,10 @@ def read_answers(path: Path) -> pa.Table:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as unreadable:
         raise InputError(f"{path.name} cannot be read: {unreadable}", rule="it is Parquet", remedy=remedy) from None
-    if table.schema.remove_metadata() != ANSWERS_SCHEMA:
-        odd = sorted(set(table.schema.names) ^ set(ANSWERS_SCHEMA.names)) or ["a type"]
+    if table.schema.remove_metadata() != schema:
+        odd = sorted(set(table.schema.names) ^ set(schema.names)) or ["a type"]
         raise InputError(f"{path.name} differs from the schema in {', '.join(odd)}", remedy=remedy)
-    for field in ANSWERS_SCHEMA:
+    for field in schema:
         if not field.nullable and table[field.name].null_count:
             raise InputError(f"{path.name} holds a null in {field.name}", remedy=remedy)
     return table

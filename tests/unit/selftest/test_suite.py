@@ -99,10 +99,13 @@ def test_an_unknown_fault_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", task_names())
 def test_the_shipped_self_test_tries_every_fault_the_family_can_have(task: str) -> None:
     config = load_config(SelfTestConfig, find_config("selftest", task))
+    of_labels = {"a label hardly there", "certain and often wrong", "never in doubt", "unfair in one label"}
+    of_sound = {"deaf in noise", "hangs on the level", "one slice destroyed", "unfair to a group", "wrong sample rate"}
     without = {
-        "asr": {"a label hardly there"},
-        "emotion": {"words in silence"},
-        "personality": {"a label hardly there", "one slice destroyed", "words in silence", "wrong sample rate"},
+        # What a recogniser writes hardly moves where its probabilities do.
+        "asr": {*of_labels, "hangs on the batch", "needs every word"},
+        "emotion": {"needs every word", "words in silence"},
+        "personality": {*of_labels, *of_sound, "words in silence"},
     }
     assert set(config.faults) == set(FAULTS) - without[task]
     assert (config.policy, config.policy_overrides) == (task, ())
@@ -114,8 +117,9 @@ def test_every_rule_of_a_shipped_policy_can_be_switched_off(task: str) -> None:
     assert {field for field, _ in OFF.values()} | NEVER == set(GatePolicy.model_fields)
     for rule in ASKED_OF[task]:
         switch_off(policy, rule)
-    unasked = [rule for rule in ("slices", "golden") if getattr(policy, rule) is None]
-    assert unasked == [rule for rule in ("slices",) if rule not in ASKED_OF[task]]
+    sections = ("slices", "fairness", "robustness", "behaviour", "golden")
+    unasked = {rule for rule in sections if getattr(policy, rule) is None}
+    assert unasked == ({"slices", "fairness"} if task == "personality" else set())
 
 
 def test_another_stream_of_chance_for_each_purpose_and_seed(suite: Suite) -> None:
