@@ -20,7 +20,7 @@ NOT_SOUND = (
 )
 CONDITIONS = (
     "Changed conditions are made from recordings, not found in the world: noise is added to speech that was not raised "
-    "against it, and what nobody thought of is not among them."
+    "against it, and what was not thought of is not among them."
 )
 ECE_IS_ROUGH = (
     "The calibration error is biased upwards in small samples and has kinks: its interval is rough, and no rule should "

@@ -71,7 +71,7 @@ class TestMeasuring:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
     ) -> None:
         folder = write_model(tmp_path / "model")
-        monkeypatch.setattr(memory.sys, "executable", command)
+        monkeypatch.setattr("sys.executable", command)
         assert memory.measure_memory(folder, ExportedModel(folder, threads=1), (0.1,), 1) is None
 
     def test_without_a_champion_there_is_nothing_to_be_slower_than(self, tmp_path: Path) -> None:
