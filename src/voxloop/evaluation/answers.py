@@ -139,11 +139,11 @@ def answers_of(table: pa.Table, evaluation_set: str, model: str) -> Answers:
     """
     asked = pc.and_(pc.equal(table["evaluation_set"], evaluation_set), pc.equal(table["model"], model))
     rows = table.filter(asked).sort_by("utterance_id")
-    answers = [None if text is None else _parse(text) for text in rows["answer"].to_pylist()]
+    answers = [None if text is None else parse_answer(text) for text in rows["answer"].to_pylist()]
     return Answers(
         utterance_ids=np.array(rows["utterance_id"].to_pylist(), dtype=np.str_),
         speaker_ids=np.array(rows["speaker_id"].to_pylist(), dtype=np.str_),
-        references=tuple(_parse(text) for text in rows["reference"].to_pylist()),
+        references=tuple(parse_answer(text) for text in rows["reference"].to_pylist()),
         answers=tuple(answer if answer is not None and is_finite(answer) else None for answer in answers),
         columns={name: rows[name].to_pylist() for name in SLICE_COLUMNS},
     )
@@ -158,7 +158,8 @@ def is_finite(value: object) -> bool:
     return not isinstance(value, Sequence) or isinstance(value, str) or all(is_finite(one) for one in value)
 
 
-def _parse(text: str) -> Answer:
+def parse_answer(text: str) -> Answer:
+    """Return an answer or a reference as it was kept; raises `InputError` where it is no JSON object."""
     try:
         found = json.loads(text)
     except ValueError:

@@ -6,7 +6,6 @@ rows, such as silence, have a name in place of an utterance and no speaker.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from voxloop.errors import InputError
-from voxloop.evaluation.answers import Answers, is_finite, read_table
+from voxloop.evaluation.answers import Answers, is_finite, parse_answer, read_table
 from voxloop.store.digests import canonical_json
 from voxloop.tasks import Answer
 
@@ -100,7 +99,5 @@ def _rows_of(table: pa.Table, asked: str, model: str) -> pa.Table:
 
 
 def _parse(rows: pa.Table) -> tuple[Answer | None, ...]:
-    found = [None if text is None else json.loads(text) for text in rows["answer"].to_pylist()]
-    if odd := next((one for one in found if one is not None and not isinstance(one, dict)), None):
-        raise InputError(f"an answer reads {odd!r}"[:90], rule="it is a JSON object", remedy="evaluate again")
+    found = [None if text is None else parse_answer(text) for text in rows["answer"].to_pylist()]
     return tuple(one if one is not None and is_finite(one) else None for one in found)

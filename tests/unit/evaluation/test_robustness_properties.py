@@ -24,8 +24,8 @@ from voxloop.verdict import Verdict
 
 Rows = list[dict[str, Any]]
 POLICY = robust_policy()
-TABLE = make_answers(repeats=4, challenger=0.97, champion=0.8)
-few = hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+TABLE = make_answers(repeats=2, challenger=0.97, champion=0.8)
+few = hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
