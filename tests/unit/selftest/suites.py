@@ -8,6 +8,8 @@ from typing import Any
 from voxloop.config import find_config, load_config
 from voxloop.evaluation.policy import GatePolicy
 from voxloop.selftest.config import SelfTestConfig
+from voxloop.selftest.suite import Suite
+from voxloop.selftest.trial import judge_fault
 
 WORLD = (
     "world.home.speakers=240",
@@ -88,6 +90,17 @@ ASKED_OF: dict[str, set[str]] = {
     - {"minimum_per_label", "ece limit", "ece comparison", "slices", "gap", "recall_gap", "words_on_silence"},
 }
 """The rules that the shipped policy of each family has."""
+
+
+def is_noticed(suite: Suite, rule: str, policy: GatePolicy | None = None) -> bool:
+    """Return whether the self-test is red without a rule.
+
+    What that rule should catch is judged first, and the first fault missed settles it: judging all of them again for each
+    rule takes minutes.
+    """
+    rules, expected = policy or suite.policy, suite.config.faults
+    order = sorted(suite.faults, key=lambda one: expected[one.name].rule not in f"{rule} {OFF.get(rule, (rule,))[0]}")
+    return any(not judge_fault(one, rules, expected[one.name]).good for one in order)
 
 
 def switch_off(policy: GatePolicy, rule: str) -> GatePolicy:
