@@ -154,16 +154,16 @@ def _wait(condition: Silence, waveform: Waveform, _draw: Generator) -> Waveform:
 def make_babble(samples: int, voices: int, draw: Generator) -> Waveform:
     """Return the noise of several talkers, float32 [samples], of no particular level."""
     time = np.arange(samples) / SAMPLE_RATE
-    sound = np.zeros(samples)
+    sound, gains = np.zeros(samples), _gains_of_speech(samples)
     for _ in range(voices):
         turn = 2.0 * np.pi * (draw.uniform(*SYLLABLES_HZ) * time + draw.random())
-        sound += np.square(0.5 - 0.5 * np.cos(turn)) * _shape_like_speech(samples, draw)
+        spectrum = np.fft.rfft(draw.standard_normal(2 * len(gains) - 2)) * gains
+        sound += np.square(0.5 - 0.5 * np.cos(turn)) * np.fft.irfft(spectrum)[:samples]
     return sound.astype(np.float32)
 
 
-def _shape_like_speech(samples: int, draw: Generator) -> npt.NDArray[np.float64]:
+def _gains_of_speech(samples: int) -> npt.NDArray[np.float64]:
+    """Return what makes white noise of at least so many samples sound like speech, by frequency."""
     size = 1 << max(samples - 1, 1).bit_length()  # transforms of other lengths take ten times as long
-    spectrum = np.fft.rfft(draw.standard_normal(size))
     hertz = np.maximum(np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE), FLAT_HZ)
-    shaped = spectrum * 10.0 ** (-FALL_DB / 20.0 * np.log2(hertz / FLAT_HZ))
-    return np.asarray(np.fft.irfft(shaped, size)[:samples], dtype=np.float64)
+    return np.asarray(10.0 ** (-FALL_DB / 20.0 * np.log2(hertz / FLAT_HZ)), dtype=np.float64)
