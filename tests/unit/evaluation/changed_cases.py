@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from tests.unit.evaluation.cases import LABELS, changed_policy, make_answer
-from voxloop.config import build_config
+from voxloop.config import build_config, find_config, load_config
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers, answers_of, read_answers
 from voxloop.evaluation.behaviour import CLEAN, MinimumFunction
 from voxloop.evaluation.changed_answers import (
@@ -141,13 +141,29 @@ def _whole(folder: Path, evaluation: Evaluation) -> dict[str, Answers]:
     return {name: answers_of(table, evaluation.sets[0].name, name) for name in (CHALLENGER, CHAMPION)}
 
 
-def _chosen(folder: Path) -> dict[str, Answers]:
+def write_unmoved(folder: Path) -> Path:
+    """Write changed rows under the shipped conditions of emotion, each answered as the row as it is."""
+    config = load_config(ScoringConfig, find_config("evaluation", "emotion"))
+    assert config.changes is not None
+    rows: list[dict[str, Any]] = []
+    for model, answers in _chosen(folder, config).items():
+        for name, speaker, answer in zip(answers.utterance_ids, answers.speaker_ids, answers.answers, strict=True):
+            rows += [describe_changed(one, str(name), str(speaker), model, answer) for one in config.changes.conditions]
+        for test, asked in config.behaviour.items():
+            if isinstance(asked, MinimumFunction):
+                whole = make_answer(LABELS[0], correct=True)
+                places = range(len(asked.seconds))
+                rows += [describe_changed(test, name_request(place), None, model, whole) for place in places]
+    return write_changed_rows(folder, rows, config=config)
+
+
+def _chosen(folder: Path, config: ScoringConfig = CONFIG) -> dict[str, Answers]:
     evaluation = read_json_record(Evaluation, folder / EVALUATION_NAME)
     task = get_task(evaluation.task)
-    assert CONFIG.changes is not None
+    assert config.changes is not None
     empty = pa.Table.from_pylist([], schema=CHANGED_SCHEMA)
     encoding = task.Encoding.model_validate(evaluation.encoding)
-    return Changed(empty, _whole(folder, evaluation), CONFIG.changes, {}, task, encoding).clean
+    return Changed(empty, _whole(folder, evaluation), config.changes, {}, task, encoding).clean
 
 
 def _next_label(answers: Answers, place: int) -> str:
@@ -156,4 +172,14 @@ def _next_label(answers: Answers, place: int) -> str:
     return LABELS[(LABELS.index(said["emotion"]) + 1) % len(LABELS)]
 
 
-__all__ = ["BEHAVED", "CLEAN", "CONFIG", "ROBUST", "changed_of", "make_changed", "robust_policy", "write_changed_rows"]
+__all__ = [
+    "BEHAVED",
+    "CLEAN",
+    "CONFIG",
+    "ROBUST",
+    "changed_of",
+    "make_changed",
+    "robust_policy",
+    "write_changed_rows",
+    "write_unmoved",
+]
