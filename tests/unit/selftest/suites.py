@@ -9,7 +9,7 @@ from voxloop.config import find_config, load_config
 from voxloop.evaluation.policy import GatePolicy
 from voxloop.selftest.config import SelfTestConfig
 from voxloop.selftest.suite import Suite
-from voxloop.selftest.trial import judge_fault
+from voxloop.selftest.trial import judge_control, judge_fault
 
 WORLD = (
     "world.home.speakers=240",
@@ -95,12 +95,18 @@ ASKED_OF: dict[str, set[str]] = {
 def is_noticed(suite: Suite, rule: str, policy: GatePolicy | None = None) -> bool:
     """Return whether the self-test is red without a rule.
 
-    What that rule should catch is judged first, and the first fault missed settles it: judging all of them again for each
-    rule takes minutes.
+    What that rule should catch is judged first, then the controls, and the first that is missed settles it: judging all of
+    them again for each rule takes minutes.
     """
     rules, expected = policy or suite.policy, suite.config.faults
-    order = sorted(suite.faults, key=lambda one: expected[one.name].rule not in f"{rule} {OFF.get(rule, (rule,))[0]}")
-    return any(not judge_fault(one, rules, expected[one.name]).good for one in order)
+    asked = f"{rule} {OFF.get(rule, (rule,))[0]}"
+    first = [one for one in suite.faults if expected[one.name].rule in asked]
+    others = [one for one in suite.faults if expected[one.name].rule not in asked]
+    return (
+        any(not judge_fault(one, rules, expected[one.name]).good for one in first)
+        or any(not judge_control(one, rules).good for one in suite.controls)
+        or any(not judge_fault(one, rules, expected[one.name]).good for one in others)
+    )
 
 
 def switch_off(policy: GatePolicy, rule: str) -> GatePolicy:
