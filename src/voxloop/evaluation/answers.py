@@ -22,8 +22,8 @@ from voxloop.tasks import Answer, Row
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 
-SLICE_COLUMNS = ("gender", "age", "language", "source", "duration_s")
-"""What of a manifest row is kept beside its answers, to cut them by."""
+SLICE_COLUMNS = ("gender", "age", "language", "source", "duration_s", "snr_db")
+"""What of a row is kept beside its answers, to cut them by."""
 
 ANSWERS_SCHEMA = pa.schema(
     [
@@ -35,6 +35,7 @@ ANSWERS_SCHEMA = pa.schema(
         pa.field("language", pa.string()),
         pa.field("source", pa.string()),
         pa.field("duration_s", pa.float64()),
+        pa.field("snr_db", pa.float64()),  # estimated once from the sound; null where there is none
         pa.field("model", pa.string(), nullable=False),
         # JSON objects: what an answer is, differs by family, and its numbers come back to the last bit.
         pa.field("reference", pa.string(), nullable=False),
@@ -109,6 +110,11 @@ def read_answers(path: Path) -> pa.Table:
     Raises:
         InputError: The file is missing, no Parquet, of another schema, or holds a null where none may be.
     """
+    return read_table(path, ANSWERS_SCHEMA)
+
+
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Read a table of answers of a schema; raises as `read_answers`."""
     remedy = "evaluate again"
     if not path.is_file():
         raise InputError(f"{path.name} is missing", rule="an evaluation keeps its answers", remedy=remedy)
@@ -116,10 +122,10 @@ def read_answers(path: Path) -> pa.Table:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as unreadable:
         raise InputError(f"{path.name} cannot be read: {unreadable}", rule="it is Parquet", remedy=remedy) from None
-    if table.schema.remove_metadata() != ANSWERS_SCHEMA:
-        odd = sorted(set(table.schema.names) ^ set(ANSWERS_SCHEMA.names)) or ["a type"]
+    if table.schema.remove_metadata() != schema:
+        odd = sorted(set(table.schema.names) ^ set(schema.names)) or ["a type"]
         raise InputError(f"{path.name} differs from the schema in {', '.join(odd)}", remedy=remedy)
-    for field in ANSWERS_SCHEMA:
+    for field in schema:
         if not field.nullable and table[field.name].null_count:
             raise InputError(f"{path.name} holds a null in {field.name}", remedy=remedy)
     return table
@@ -133,11 +139,11 @@ def answers_of(table: pa.Table, evaluation_set: str, model: str) -> Answers:
     """
     asked = pc.and_(pc.equal(table["evaluation_set"], evaluation_set), pc.equal(table["model"], model))
     rows = table.filter(asked).sort_by("utterance_id")
-    answers = [None if text is None else _parse(text) for text in rows["answer"].to_pylist()]
+    answers = [None if text is None else parse_answer(text) for text in rows["answer"].to_pylist()]
     return Answers(
         utterance_ids=np.array(rows["utterance_id"].to_pylist(), dtype=np.str_),
         speaker_ids=np.array(rows["speaker_id"].to_pylist(), dtype=np.str_),
-        references=tuple(_parse(text) for text in rows["reference"].to_pylist()),
+        references=tuple(parse_answer(text) for text in rows["reference"].to_pylist()),
         answers=tuple(answer if answer is not None and is_finite(answer) else None for answer in answers),
         columns={name: rows[name].to_pylist() for name in SLICE_COLUMNS},
     )
@@ -152,7 +158,8 @@ def is_finite(value: object) -> bool:
     return not isinstance(value, Sequence) or isinstance(value, str) or all(is_finite(one) for one in value)
 
 
-def _parse(text: str) -> Answer:
+def parse_answer(text: str) -> Answer:
+    """Return an answer or a reference as it was kept; raises `InputError` where it is no JSON object."""
     try:
         found = json.loads(text)
     except ValueError:

@@ -137,6 +137,55 @@ class Importances(StrictModel):
     inputs: tuple[Importance, ...]
 
 
+class GapFigures(StrictModel):
+    """How far two groups are apart: the first less the second; `thin` says what one lacks."""
+
+    name: str
+    measure: str
+    thin: str
+    challenger: IntervalRecord | None
+    champion: IntervalRecord | None
+    growth: float | None
+    """By how much the challenger's gap is larger than the champion's, whichever group is ahead."""
+    limit: float | None
+    margin: float | None
+
+
+class ConditionShown(StrictModel):
+    """Both models under one condition; `bound` and `most_loss` are what the policy asks, None where nothing."""
+
+    name: str
+    condition: str
+    challenger: IntervalRecord | None
+    champion: IntervalRecord | None
+    lead: IntervalRecord | None
+    bound: float | None
+    loss: IntervalRecord | None
+    """What the challenger loses to itself on the same rows as they are."""
+    most_loss: float | None
+
+
+class BehaviourFigures(StrictModel):
+    """Of which share of the rows a test of behaviour holds, and what the policy asks; None where it cannot be told."""
+
+    name: str
+    kind: str
+    rows: int
+    challenger: float | None
+    champion: float | None
+    asked: float | None
+
+
+class RobustnessShown(StrictModel):
+    """What became of the rows that were asked again under changed conditions, the rows as they are first."""
+
+    utterances: int
+    speakers: int
+    measure: str
+    conditions: tuple[ConditionShown, ...]
+    behaviour: tuple[BehaviourFigures, ...]
+
+
 class SetFigures(StrictModel):
     """What is shown of one evaluation set; without sound evidence its counts alone."""
 
@@ -153,6 +202,9 @@ class SetFigures(StrictModel):
     confusion: Confusion | None = None
     reliability: Reliability | None = None
     durations: tuple[SliceFigures, ...] = ()
+    snrs: tuple[SliceFigures, ...] = ()
+    gaps: tuple[GapFigures, ...] = ()
+    robustness: RobustnessShown | None = None
     traits: tuple[TraitPoint, ...] = ()
     importances: Importances | None = None
     worst: tuple[WorstUtterance, ...] = ()
@@ -161,7 +213,7 @@ class SetFigures(StrictModel):
 class Card(StrictModel):
     """The content of `card.json`. It holds no time and no place: the same evidence gives the same bytes."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     task: str
     purpose: str
     verdict: Verdict | None

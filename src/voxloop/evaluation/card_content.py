@@ -21,6 +21,7 @@ from voxloop.evaluation.card_figures import (
     slice_rule,
 )
 from voxloop.evaluation.card_page import Sounds, write_page
+from voxloop.evaluation.card_robustness import figure_changed, figure_gaps
 from voxloop.evaluation.card_words import PURPOSES, list_caveats
 from voxloop.evaluation.card_worst import find_worst
 from voxloop.evaluation.case import Case, Part, read_case
@@ -72,7 +73,7 @@ def make_card(
         evaluation_digest=digest,
         dataset_digest=evaluation.dataset_digest,
         champion=evaluation.champion,
-        sets=tuple(_figure_set(part, case.reason_set, sound=sound) for part in case.parts),
+        sets=tuple(_figure_set(case, part, sound=sound) for part in case.parts),
         caveats=tuple(list_caveats(evaluation, policy, sound=sound)),
     )
 
@@ -130,7 +131,7 @@ def _read(folder: Path, policy: GatePolicy, judgement: Judgement | None) -> Case
     return replace(case, task=case.evaluation.task)
 
 
-def _figure_set(part: Part, reason_set: str | None, *, sound: bool) -> SetFigures:
+def _figure_set(case: Case, part: Part, *, sound: bool) -> SetFigures:
     report = part.report
     counted = SetFigures(name=part.name, digest=report.digest, counted=report.counted, counts=report.counts)
     if not sound or not len(part.challenger):
@@ -138,12 +139,14 @@ def _figure_set(part: Part, reason_set: str | None, *, sound: bool) -> SetFigure
     rule = slice_rule(part)
     return counted.model_copy(
         update={
-            "leads": tuple(figure_leads(part, reason_set)),
+            "leads": tuple(figure_leads(part, case.reason_set)),
             "resampled": figure_resamples(part),
             "measures": tuple(figure_measures(part)),
             "slice_measure": rule.measure,
             "slices": tuple(figure_slices(part, COLUMNS, rule)),
             "by_speaker": figure_speakers(part),
+            "gaps": tuple(figure_gaps(part)),
+            "robustness": figure_changed(case) if part is case.first else None,
             "worst": find_worst(part),
             **figure_family(part),
         }

@@ -1,4 +1,4 @@
-"""The figures of a model card that one family has: confusion, reliability, error by duration, traits."""
+"""The figures of a model card that one family has: confusion, reliability, error by duration and noise, traits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from voxloop.evaluation.card_figures import figure_slices, order_measures, speak
 from voxloop.evaluation.case import Part
 from voxloop.evaluation.confusion import count_confusion
 from voxloop.evaluation.measures import label_of
-from voxloop.evaluation.policy import SliceRule
+from voxloop.evaluation.policy_sections import SliceColumn, SliceRule
+from voxloop.evaluation.slices import list_bands
 
 BINS = 15
 """As many as the calibration error has."""
@@ -25,7 +26,7 @@ def figure_family(part: Part) -> dict[str, Any]:
     if part.task.NAME == "emotion":
         return {"confusion": figure_confusion(part), "reliability": figure_reliability(part)}
     if part.task.NAME == "asr":
-        return {"durations": tuple(figure_durations(part))}
+        return {"durations": tuple(figure_bands(part, "duration")), "snrs": tuple(figure_bands(part, "snr"))}
     if part.task.NAME == "personality":
         return {"traits": tuple(figure_traits(part))}
     return {}
@@ -64,17 +65,12 @@ def bin_confidences(answers: Answers) -> Iterator[ReliabilityBin]:
         )
 
 
-def figure_durations(part: Part) -> Iterator[SliceFigures]:
-    """Yield the first error rate by length of the utterance, bands of a single speaker or utterance too."""
+def figure_bands(part: Part, column: SliceColumn) -> Iterator[SliceFigures]:
+    """Yield the first error rate by bands of a number, in their order, bands of a single speaker or utterance too."""
     measure = order_measures(part)[0]
-    shown = SliceRule(by=("duration",), measure=measure, margin=1.0, minimum_speakers=2, minimum_utterances=2)
-    found = {one.name: one for one in figure_slices(part, ("duration",), shown)}
-    yield from sorted(found.values(), key=_band_place)
-
-
-def _band_place(band: SliceFigures) -> int:
-    known = ("duration=under 1 s", "duration=1 to 3 s", "duration=3 to 10 s", "duration=over 10 s")
-    return known.index(band.name) if band.name in known else len(known)
+    shown = SliceRule(by=(column,), measure=measure, margin=1.0, minimum_speakers=2, minimum_utterances=2)
+    order = [f"{column}={name}" for name in list_bands(column)]
+    yield from sorted(figure_slices(part, (column,), shown), key=lambda band: order.index(band.name))
 
 
 def figure_traits(part: Part) -> Iterator[TraitPoint]:

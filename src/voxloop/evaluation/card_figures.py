@@ -20,7 +20,7 @@ from voxloop.evaluation.card import (
 from voxloop.evaluation.case import Part
 from voxloop.evaluation.judgement import IntervalRecord
 from voxloop.evaluation.moments import absolute_error_moments, average_speakers, sum_groups
-from voxloop.evaluation.policy import SliceColumn, SliceRule
+from voxloop.evaluation.policy_sections import SliceColumn, SliceRule
 from voxloop.evaluation.resampling import draw_speakers, resample_values
 from voxloop.evaluation.samples import Sample, trait_table
 from voxloop.evaluation.slice_rules import is_thin
@@ -31,7 +31,7 @@ RESAMPLES = 2000
 BINS = 32
 SEED = 7
 """Of the speakers drawn again: the same card every time."""
-COLUMNS: tuple[SliceColumn, ...] = ("gender", "age_band", "language", "source", "duration")
+COLUMNS: tuple[SliceColumn, ...] = ("gender", "age_band", "language", "source", "duration", "snr")
 
 Floats = npt.NDArray[np.float64]
 

@@ -26,6 +26,7 @@ from voxloop.evaluation.card_family_sections import (
     show_reliability,
     show_traits,
 )
+from voxloop.evaluation.card_robustness_sections import show_behaviour, show_gaps, show_robustness, show_snrs
 from voxloop.evaluation.card_sections import show_by_speaker, show_leads, show_measures, show_slices
 
 Sounds = Mapping[str, bytes]
@@ -35,10 +36,14 @@ _SECTIONS: tuple[tuple[str, Callable[[SetFigures], Iterator[str]]], ...] = (
     ("Difference to the champion", show_leads),
     ("Measures", show_measures),
     ("Slices", show_slices),
+    ("Groups beside each other", show_gaps),
+    ("Under changed conditions", show_robustness),
+    ("Behaviour", show_behaviour),
     ("Single speakers", show_by_speaker),
     ("Confusion", show_confusion),
     ("How sure, how right", show_reliability),
     ("Error by duration", show_durations),
+    ("Error by signal-to-noise ratio", show_snrs),
     ("Answer against reference", show_traits),
     ("What the answers hang on", show_importances),
 )

@@ -18,7 +18,10 @@ PURPOSES = {
 NOT_SOUND = (
     "The evidence is not sound (the reasons say why), so nothing was computed from it but what the report counts."
 )
-NO_SNR = "Nothing here is cut by signal-to-noise ratio: the answers of this evaluation do not keep one."
+CONDITIONS = (
+    "Changed conditions are made from recordings, not found in the world: noise is added to speech that was not raised "
+    "against it, and what was not thought of is not among them."
+)
 ECE_IS_ROUGH = (
     "The calibration error is biased upwards in small samples and has kinks: its interval is rough, and no rule should "
     "hang on it alone."
@@ -49,8 +52,7 @@ def list_caveats(evaluation: Evaluation, policy: GatePolicy, *, sound: bool) -> 
     yield from (ONE_CLAIM, RESAMPLES, BY_SPEAKER)
     if evaluation.task == "emotion":
         yield ECE_IS_ROUGH
-    if evaluation.task == "asr":
-        yield NO_SNR
+    yield CONDITIONS
     yield WORST
     if evaluation.champion is None:
         yield "There is no champion: nothing is compared."

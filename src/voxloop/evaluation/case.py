@@ -13,17 +13,13 @@ import pyarrow as pa
 
 from voxloop.errors import InputError, IntegrityError
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers, answers_of, read_answers
+from voxloop.evaluation.claims import claim_interval, claim_lead
 from voxloop.evaluation.golden import GOLDEN_NAME, GoldenReport
-from voxloop.evaluation.intervals import (
-    Interval,
-    speaker_interval,
-    speaker_lead,
-    utterance_interval,
-    utterance_lead,
-)
+from voxloop.evaluation.intervals import Interval
 from voxloop.evaluation.judgement import Bootstrap, Reason
-from voxloop.evaluation.policy import Claim, GatePolicy
+from voxloop.evaluation.policy import GatePolicy
 from voxloop.evaluation.report import ANSWERS_NAME, EVALUATION_NAME, Evaluation, SetReport, read_json_record
+from voxloop.evaluation.robustness_evidence import RobustnessEvidence, read_robustness
 from voxloop.evaluation.samples import Sample, take_samples
 from voxloop.store.digests import digest_file
 from voxloop.tasks import Task, get_task
@@ -66,10 +62,8 @@ class Part:
 
     def lead(self, measure: str) -> Interval:
         """Return the interval of the challenger's lead, paired by row: above 0 is better, whichever the measure."""
-        ours, theirs, level = self.challenger_samples[measure], self.champion_samples[measure], self.policy.level
-        if self.policy.claim is Claim.NEW_SPEAKERS:
-            return speaker_lead(ours.moments, theirs.moments, ours.measure, ours.speakers, level=level)
-        return utterance_lead(ours.moments, theirs.moments, ours.measure, level=level)
+        ours, theirs = self.challenger_samples[measure], self.champion_samples[measure]
+        return claim_lead(self.policy.claim, ours, theirs, level=self.policy.level)
 
     def cut(self, rows: Any) -> Part:
         """Return the part of it whose rows, bool [n], are chosen."""
@@ -77,9 +71,7 @@ class Part:
         return replace(self, challenger=self.challenger.take(rows), champion=champion)
 
     def _interval(self, sample: Sample) -> Interval:
-        if self.policy.claim is Claim.NEW_SPEAKERS:
-            return speaker_interval(sample.moments, sample.measure, sample.speakers, level=self.policy.level)
-        return utterance_interval(sample.moments, sample.measure, level=self.policy.level)
+        return claim_interval(self.policy.claim, sample, level=self.policy.level)
 
     def reason(
         self,
@@ -121,6 +113,7 @@ class Case:
         bootstrap: An approver's word for the first champion ever.
         reason_set: The evaluation set that gave the reason for this retraining; None when none did.
         golden: What became of golden requests; None where they were not asked.
+        robustness: What both models said under changed conditions; None where they were not asked.
     """
 
     evaluation: Evaluation
@@ -130,6 +123,7 @@ class Case:
     bootstrap: Bootstrap | None = None
     reason_set: str | None = None
     golden: GoldenReport | None = None
+    robustness: RobustnessEvidence | None = None
 
     @property
     def first(self) -> Part:
@@ -144,7 +138,7 @@ def read_case(
 
     Raises:
         InputError: A file is missing or malformed.
-        IntegrityError: The answers are not those the report was made from.
+        IntegrityError: The answers are not those a report was made from.
     """
     evaluation = read_json_record(Evaluation, folder / EVALUATION_NAME)
     path = folder / ANSWERS_NAME
@@ -158,7 +152,10 @@ def read_case(
     _refuse_others(table, "model", (CHALLENGER, CHAMPION))
     _refuse_others(table, "evaluation_set", [one.name for one in evaluation.sets])
     golden = read_json_record(GoldenReport, folder / GOLDEN_NAME) if (folder / GOLDEN_NAME).is_file() else None
-    return Case(evaluation, _read_parts(evaluation, table, policy), policy, task, bootstrap, reason_set, golden)
+    parts = _read_parts(evaluation, table, policy)
+    whole = {CHALLENGER: parts[0].challenger, CHAMPION: parts[0].champion}
+    changed = read_robustness(folder, evaluation, whole, parts[0].task, parts[0].encoding)
+    return Case(evaluation, parts, policy, task, bootstrap, reason_set, golden, changed)
 
 
 def _read_parts(evaluation: Evaluation, table: pa.Table, policy: GatePolicy) -> tuple[Part, ...]:

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 
 from voxloop.errors import IntegrityError
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers, answers_of, read_answers, write_answers
+from voxloop.evaluation.changed_scoring import ChangedScoring, write_robustness
+from voxloop.evaluation.conditions import Change, change_row
 from voxloop.evaluation.confusion import draw_confusion
 from voxloop.evaluation.exported_model import ExportedModel
 from voxloop.evaluation.measures import count_answers, measure_answers
@@ -25,7 +27,8 @@ from voxloop.evaluation.report import (
     SetReport,
     read_json_record,
 )
-from voxloop.evaluation.scoring import Rows, Scored, Scoring, ScoringConfig
+from voxloop.evaluation.scoring import Labelled, Rows, Scored, Scoring, ScoringConfig
+from voxloop.evaluation.subset import Subset
 from voxloop.store.digests import digest_file, digest_tree
 
 
@@ -55,8 +58,12 @@ def evaluate_model(
     task: str,
     dataset_digest: str,
     config: ScoringConfig,
+    change: Change = change_row,
 ) -> Evaluation:
     """Score challenger and champion and write `answers.parquet`, `evaluation.json` and, of labels, `confusion.png`.
+
+    Where the configuration names conditions, some rows of the first set are asked again under them, and
+    `robustness.parquet` and `robustness.json` say what came of it.
 
     Without rows everything is written all the same, with counts of 0: a gate can then say that it cannot tell. A
     champion that answers something else is named in the report but not scored.
@@ -68,7 +75,8 @@ def evaluate_model(
         out: Existing folder to fill.
         task: Task both models must be of.
         dataset_digest: Digest of the dataset.
-        config: Batching and threads.
+        config: Batching and threads, and what is asked besides.
+        change: Makes a changed row, as `change_row` does.
 
     Raises:
         InputError: A folder is not what it should be, or a row does not suit the models.
@@ -79,8 +87,8 @@ def evaluate_model(
     rival = _open_champion(champion, record, task, config)
     problem = "" if rival is None else _why_incomparable(challenger, rival)
     models = {CHALLENGER: challenger} | ({CHAMPION: rival} if rival is not None and not problem else {})
-    scoring = Scoring(models, config)
-    scored = {one.name: scoring.score(one.name, one.rows) for one in sets}
+    scoring, subset = Scoring(models, config), _make_subset(config)
+    scored = {one.name: scoring.score(one.name, one.rows, None if place else subset) for place, one in enumerate(sets)}
     problem = problem or (_find_dispute(scored) if rival is not None else "")
     write_answers(_join(scored, without_champion=bool(problem)), out / ANSWERS_NAME)
     evaluation = Evaluation(
@@ -95,7 +103,17 @@ def evaluate_model(
         sets=tuple(_report_set(one, scored[one.name].unlabelled, challenger, out) for one in sets),
     )
     evaluation.write(out)
+    if subset is not None and config.changes is not None:
+        compared = {name: model for name, model in models.items() if name == CHALLENGER or not problem}
+        again = ChangedScoring(compared, config.changes, config.behaviour, config.batch, change)
+        table = read_answers(out / ANSWERS_NAME)
+        whole = {name: answers_of(table, sets[0].name, name) for name in (CHALLENGER, CHAMPION)}
+        write_robustness(again, subset.items(), whole, evaluation, out)
     return evaluation
+
+
+def _make_subset(config: ScoringConfig) -> Subset[Labelled] | None:
+    return None if config.changes is None else Subset(config.changes.utterances, config.changes.seed)
 
 
 def _report_set(one: EvaluationRows, unlabelled: int, challenger: ExportedModel, out: Path) -> SetReport:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 from pydantic import ValidationError
 
 from voxloop.errors import InputError
 from voxloop.evaluation.model_folder import check_model_folder
+from voxloop.evaluation.onnx_session import open_session
 from voxloop.evaluation.report import ModelRecord, read_json_record
 from voxloop.store.digests import digest_tree
 from voxloop.tasks import Answer, Request, Task, get_task
@@ -47,22 +47,24 @@ class ExportedModel:
         self.task: Task = get_task(self.record.task)
         self.encoding = _read_encoding(folder, self.task, self.record)
         self.request: Request = self.task.request(self.encoding)
-        self._session = _open_session(folder / "model.onnx", threads)
+        self._session = open_session(folder / "model.onnx", threads)
 
-    def answer(self, requests: Sequence[Arrays], *, batch: int) -> list[Answer | None]:
+    def answer(self, requests: Sequence[Arrays], *, batch: int, sort: bool = True) -> list[Answer | None]:
         """Return the answer to each request, None where a number the graph gave is not finite.
 
         Args:
             requests: Inputs by name, without the batch dimension, as the family's `make_request` gives them.
-            batch: Requests in one call of the graph; those of one call are near in length, the rest is zeros.
+            batch: Requests in one call of the graph; shorter ones are filled up with zeros.
+            sort: Put those that are near in length into one call; else those that stand beside each other.
 
         Raises:
             InputError: The graph refuses the request, or gives other shapes than its record says.
         """
         answers: list[Answer | None] = [None] * len(requests)
-        by_length = np.argsort([max(array.size for array in one.values()) for one in requests], kind="stable")
-        for start in range(0, len(by_length), batch):
-            chosen = by_length[start : start + batch]
+        lengths = [max(array.size for array in one.values()) for one in requests]
+        order = np.argsort(lengths, kind="stable") if sort else np.arange(len(requests))
+        for start in range(0, len(order), batch):
+            chosen = order[start : start + batch]
             found = self._ask([requests[index] for index in chosen])
             for index, answer in zip(chosen, self._decode(found), strict=True):
                 answers[index] = answer
@@ -122,15 +124,3 @@ def _read_encoding(folder: Path, task: Task, record: ModelRecord) -> Any:
             remedy="export the model again",
         )
     return encoding
-
-
-def _open_session(path: Path, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # warnings about the graph are the exporter's to heed
-    try:
-        return ort.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
-    except Exception as unreadable:  # noqa: BLE001 - onnxruntime's errors share no other class
-        raise InputError(
-            f"{path.parent.name}/{path.name} is not a model: {unreadable}", remedy="export it again"
-        ) from None

@@ -29,7 +29,9 @@ from voxloop.verdict import Verdict
 Rule = Callable[[Case], list[Reason]]
 
 SOUND = frozenset({"task", "rows", "finite", "report"})
-NEEDED = SOUND | {"utterances", "speakers", "labels", "limit", "slices"}
+NEEDED = SOUND | {"utterances", "speakers", "labels", "limit", "slices", "fairness"}
+NEEDED_ONCE = {"robustness", "behaviour", "golden"}
+"""Rules about requests that are of no set, or of the first alone."""
 
 
 def judge_evaluation(
@@ -92,7 +94,7 @@ def combine(reasons: Sequence[Reason], sets: Sequence[str]) -> Verdict:
     """Return the verdict of all reasons: `PASS` only when every rule has spoken of every set and none objects."""
     verdict = Verdict.combine(reason.verdict for reason in reasons)
     appointed = any(reason.rule == "bootstrap" for reason in reasons)
-    complete = bool(sets) and any(reason.rule == "golden" for reason in reasons)
+    complete = bool(sets) and {reason.rule for reason in reasons} >= NEEDED_ONCE
     complete &= all(_is_complete(reasons, one, appointed=appointed) for one in sets)
     return Verdict.CANNOT_TELL if verdict is Verdict.PASS and not complete else verdict
 

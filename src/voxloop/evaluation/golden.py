@@ -1,6 +1,7 @@
-"""What models do with golden requests: how long they take side by side, and what they hear in silence.
+"""What golden requests cost: how long they take side by side, what memory, what files; and what is heard in silence.
 
-Times differ from run to run, so this stands in `golden.json`, beside an `evaluation.json` that is the same every time.
+Times differ from run to run, and memory by a few pages, so this stands in `golden.json`, beside an `evaluation.json`
+that is the same every time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic import Field
 from voxloop.config import StrictModel
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION
 from voxloop.evaluation.exported_model import ExportedModel
+from voxloop.evaluation.memory import measure_memory, measure_size
 from voxloop.speech.waveform import SAMPLE_RATE
 from voxloop.store.atomic import write_file
 
@@ -50,15 +52,24 @@ class GoldenReport(StrictModel):
         champion_digest: Beside whom; None without a champion.
         challenger_ms: Sum over the requests of the median time of one, asked alone and decoded, ms.
         champion_ms: The same of the champion, asked in turn with the challenger.
+        challenger_bytes: Size of the files that serve, `model.onnx` and `model.json`.
+        champion_bytes: The same of the champion.
+        challenger_memory_bytes: By how much a process of its own grows at most, in resident memory, when it opens the
+            graph and asks it the requests one by one; None where that could not be measured.
+        champion_memory_bytes: The same of the champion.
         words_on_silence: Words a minute that the challenger writes of silent requests; None for families that write
             none, or where a number it gave is not finite.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     challenger_digest: str
     champion_digest: str | None
     challenger_ms: float = Field(gt=0, allow_inf_nan=False)
     champion_ms: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    challenger_bytes: int = Field(gt=0)
+    champion_bytes: int | None = Field(default=None, gt=0)
+    challenger_memory_bytes: int | None = Field(default=None, gt=0)
+    champion_memory_bytes: int | None = Field(default=None, gt=0)
     words_on_silence: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
     @property
@@ -86,11 +97,17 @@ def measure_golden(challenger: Path, champion: Path | None, config: GoldenConfig
     folders = {CHALLENGER: challenger} | ({} if champion is None else {CHAMPION: champion})
     models = {name: ExportedModel(folder, threads=threads) for name, folder in folders.items()}
     taken = time_models(models, config)
+    sizes = {name: measure_size(folder) for name, folder in folders.items()}
+    memory = {name: measure_memory(folder, models[name], config.seconds, threads) for name, folder in folders.items()}
     return GoldenReport(
         challenger_digest=models[CHALLENGER].digest,
         champion_digest=models[CHAMPION].digest if CHAMPION in models else None,
         challenger_ms=taken[CHALLENGER],
         champion_ms=taken.get(CHAMPION),
+        challenger_bytes=sizes[CHALLENGER],
+        champion_bytes=sizes.get(CHAMPION),
+        challenger_memory_bytes=memory[CHALLENGER] or None,
+        champion_memory_bytes=memory.get(CHAMPION) or None,
         words_on_silence=count_words_on_silence(models[CHALLENGER], config),
     )
 

@@ -5,6 +5,8 @@ A row that is not known adds zeros; an answer that is not a number adds NaN, and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -113,6 +115,20 @@ def average_speakers(references: Floats, answers: Floats, speakers: Codes) -> tu
         sum_groups(np.where(known, wanted, 0.0), speakers) / below,
         sum_groups(np.where(known, found, 0.0), speakers) / below,
     )
+
+
+def stack_parts(parts: Sequence[Floats]) -> Floats:
+    """Return the moments of parts of a set, [n, k] each, as one array [sum of n, parts k] for `contrast`.
+
+    A row adds to its own part alone; the others are zeros.
+    """
+    heights, width = [len(part) for part in parts], sum(part.shape[1] for part in parts)
+    stacked = np.zeros((sum(heights), width))
+    top = left = 0
+    for part in parts:
+        stacked[top : top + len(part), left : left + part.shape[1]] = part
+        top, left = top + len(part), left + part.shape[1]
+    return stacked
 
 
 def sum_groups(moments: Floats, groups: Codes) -> Floats:

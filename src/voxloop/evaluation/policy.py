@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from voxloop.config import StrictModel, resolved
+from voxloop.evaluation.policy_sections import BehaviourRule, FairnessRule, GoldenRule, RobustnessRule, SliceRule
 from voxloop.store.digests import digest_json
 
 
@@ -84,39 +85,6 @@ class MeasureRule(StrictModel):
         return self.comparison if special is None or special.comparison is None else special.comparison
 
 
-SliceColumn = Literal["gender", "age_band", "language", "source", "duration"]
-
-
-class SliceRule(StrictModel):
-    """How the challenger must stand against the champion in each part of an evaluation set.
-
-    Args:
-        by: What the set is cut by. Every value of it is a slice, not known is one too.
-        measure: What is compared.
-        margin: In each slice the challenger must not be worse by as much as this.
-        minimum_speakers: A slice of fewer cannot tell.
-        minimum_utterances: A slice of fewer cannot tell.
-    """
-
-    by: tuple[SliceColumn, ...] = Field(min_length=1)
-    measure: str
-    margin: float = Field(gt=0)
-    minimum_speakers: int = Field(default=4, ge=2)
-    minimum_utterances: int = Field(default=48, ge=2)
-
-
-class GoldenRule(StrictModel):
-    """What is asked of golden requests, those that every model of a family is asked.
-
-    Args:
-        slowdown: The challenger takes at most this many times as long as the champion; None asks nothing.
-        words_on_silence: Words a minute it may write of sounds in which nobody speaks; None asks nothing.
-    """
-
-    slowdown: float | None = Field(default=None, gt=1)
-    words_on_silence: float | None = Field(default=None, ge=0)
-
-
 class GatePolicy(StrictModel):
     """One file of `configs/gates`.
 
@@ -128,6 +96,9 @@ class GatePolicy(StrictModel):
         minimum_per_label: Fewer utterances of some label than this: `CANNOT_TELL`; for families that answer labels.
         measures: What is asked of each measure, by its name; the first is the one a person is shown.
         slices: What is asked of parts of a set; None asks nothing.
+        fairness: What is asked of groups of speakers beside each other; None asks nothing.
+        robustness: What is asked under changed conditions; None asks nothing.
+        behaviour: Which tests of behaviour must hold; None asks nothing.
         golden: What is asked of golden requests; None asks nothing.
         level: Confidence of the two-sided intervals; a bound is thus tested one-sided at half of the rest.
     """
@@ -139,6 +110,9 @@ class GatePolicy(StrictModel):
     minimum_per_label: int = Field(default=1, ge=1)
     measures: Mapping[str, MeasureRule] = Field(min_length=1)
     slices: SliceRule | None = None
+    fairness: FairnessRule | None = None
+    robustness: RobustnessRule | None = None
+    behaviour: BehaviourRule | None = None
     golden: GoldenRule | None = None
     level: float = Field(default=0.95, gt=0.5, lt=1)
 

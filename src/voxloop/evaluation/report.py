@@ -94,7 +94,7 @@ class SetReport(StrictModel):
 class Evaluation(StrictModel):
     """The content of `evaluation.json`."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     task: str
     dataset_digest: str
     model_digest: str

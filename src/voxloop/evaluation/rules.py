@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from voxloop.evaluation.behaviour_rules import check_behaviour
 from voxloop.evaluation.case import Case, Part
+from voxloop.evaluation.fairness_rules import check_fairness
 from voxloop.evaluation.golden_rules import check_golden
 from voxloop.evaluation.judgement import Reason
 from voxloop.evaluation.measures import label_of
 from voxloop.evaluation.policy import Claim, Comparison
+from voxloop.evaluation.robustness_rules import check_robustness
 from voxloop.evaluation.slice_rules import check_slices
 from voxloop.evaluation.thresholds import decide, decide_limit, show_interval
 from voxloop.verdict import Verdict
@@ -48,7 +51,18 @@ def check_champion(case: Case) -> list[Reason]:
     return [reason for part in case.parts for reason in _check_leads(case, part)]
 
 
-MODEL_RULES = (check_utterances, check_speakers, check_labels, check_limit, check_champion, check_slices, check_golden)
+MODEL_RULES = (
+    check_utterances,
+    check_speakers,
+    check_labels,
+    check_limit,
+    check_champion,
+    check_slices,
+    check_fairness,
+    check_robustness,
+    check_behaviour,
+    check_golden,
+)
 
 
 def _enough(part: Part, what: str, count: int, least: int) -> Reason:

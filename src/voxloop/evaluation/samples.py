@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,16 @@ from voxloop.evaluation.moments import (
     calibration_moments,
     error_moments,
     label_moments,
+    mean_moments,
 )
 from voxloop.evaluation.summed_measures import Measure
 from voxloop.tasks import Answer
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
+
+RECALL = replace(measures.MEAN, name="recall")
+"""Share of the rows of one label that are answered with it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,13 @@ def take_samples(answers: Answers, task: str, encoding: Any) -> dict[str, Sample
     if len(given) < len(answers):
         raise ValueError(f"{len(answers) - len(given)} utterances have no answer")
     return _FAMILIES[task](answers, given, encoding)
+
+
+def sample_recall(answers: Answers) -> Sample:
+    """Return the sample of recall over rows of one label: whether each is answered with its reference."""
+    pairs = zip(answers.answers, answers.references, strict=True)
+    right = [float(label_of(found) == label_of(wanted)) for found, wanted in pairs]
+    return Sample(RECALL, mean_moments(right), answers.speakers)
 
 
 def _sample_emotion(answers: Answers, given: Sequence[Answer], encoding: Any) -> dict[str, Sample]:

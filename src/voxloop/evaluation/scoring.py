@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from voxloop.config import StrictModel
 from voxloop.errors import InputError
 from voxloop.evaluation.answers import ANSWERS_SCHEMA, CHALLENGER, describe_row
+from voxloop.evaluation.behaviour import BehaviourTest, conditions_of
+from voxloop.evaluation.conditions import ChangesConfig
 from voxloop.evaluation.exported_model import ExportedModel
 from voxloop.evaluation.golden import GoldenConfig
+from voxloop.evaluation.subset import Subset
+from voxloop.speech.signal_to_noise import estimate_snr
 from voxloop.speech.waveform import to_int16
 from voxloop.tasks import Answer, Row
 
@@ -26,19 +32,34 @@ Labelled = tuple[Row, Floats | None, Answer]
 
 
 class ScoringConfig(StrictModel):
-    """How the models are run; `configs/evaluation/<task>.yaml`. It changes the speed, not the answers.
+    """How the models are run, and what they are asked besides; `configs/evaluation/<task>.yaml`.
 
     Args:
-        batch: Utterances in one request to the graph.
+        batch: Utterances in one request to the graph. It changes the speed, not the answers; so do the next two.
         pool: Utterances held in memory and sorted by length before they are cut into batches.
         threads: Threads inside ONNX Runtime; 0 for one a core.
         golden: Which golden requests are asked, and how often.
+        changes: Under which conditions some rows of the first set are asked again; None asks none.
+        behaviour: Tests of behaviour by name; those of changed rows name conditions of `changes`.
     """
 
     batch: int = Field(ge=1)
     pool: int = Field(ge=1)
     threads: int = Field(ge=0)
     golden: GoldenConfig = GoldenConfig()
+    changes: ChangesConfig | None = None
+    behaviour: Mapping[str, BehaviourTest] = {}
+
+    @model_validator(mode="after")
+    def _tests_name_conditions(self) -> Self:
+        known = set() if self.changes is None else set(self.changes.conditions)
+        for name, test in self.behaviour.items():
+            if self.changes is None or (missing := sorted(set(conditions_of(test)) - known)):
+                told = "there are no changes" if self.changes is None else f"there is no condition {missing[0]!r}"
+                raise ValueError(f"behaviour {name!r}: {told}")
+        if self.changes is not None and (twice := sorted(known & set(self.behaviour))):
+            raise ValueError(f"{twice[0]!r} is the name of a condition and of a test")
+        return self
 
 
 @dataclass
@@ -68,14 +89,22 @@ class Scoring:
     models: Mapping[str, ExportedModel]
     config: ScoringConfig
 
-    def score(self, evaluation_set: str, rows: Rows) -> Scored:
+    def score(self, evaluation_set: str, rows: Rows, subset: Subset[Labelled] | None = None) -> Scored:
         """Ask every model about every labelled row of one evaluation set.
+
+        Args:
+            evaluation_set: Its name.
+            rows: Its rows, read once.
+            subset: Is offered every labelled row as it passes.
 
         Raises:
             InputError: A row's sample rate or label is not one the models know.
         """
         tables, found = [ANSWERS_SCHEMA.empty_table()], Scored(ANSWERS_SCHEMA.empty_table())
         for pool in self._pools(rows, found):
+            if subset is not None:
+                for one in pool:
+                    subset.offer(str(one[0]["utterance_id"]), str(one[0]["speaker_id"]), one)
             for name, model in self.models.items():
                 tables.append(self._ask(evaluation_set, name, model, pool))
         found.table = pa.concat_tables(tables)
@@ -97,7 +126,7 @@ class Scoring:
             others = (model.task.reference(row, model.encoding) for model in self.models.values())
             if found.disputed is None and any(other != reference for other in others):
                 found.disputed = str(row["utterance_id"])
-            yield row, waveform, reference
+            yield {**row, "snr_db": _tell_snr(row, waveform)}, waveform, reference
 
     def _ask(self, evaluation_set: str, name: str, model: ExportedModel, pool: list[Labelled]) -> pa.Table:
         requests = [
@@ -110,6 +139,14 @@ class Scoring:
             for (row, _, reference), answer in zip(pool, answers, strict=True)
         ]
         return pa.Table.from_pylist(records, schema=ANSWERS_SCHEMA)
+
+
+def _tell_snr(row: Row, waveform: Floats | None) -> float | None:
+    """Return what the corpus says of the signal-to-noise ratio, else what the sound does, dB."""
+    told = (row.get("features") or {}).get("snr_db")
+    if told is not None and math.isfinite(told):
+        return float(told)
+    return None if waveform is None else estimate_snr(waveform)
 
 
 def _check_row(row: Row, reference: Answer, models: Mapping[str, ExportedModel]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +9,10 @@ import numpy.typing as npt
 
 from voxloop.evaluation.answers import Answers
 from voxloop.evaluation.case import Case, Part
-from voxloop.evaluation.intervals import Interval, p_value
+from voxloop.evaluation.intervals import Interval
+from voxloop.evaluation.joint_claims import chance_above, chance_below, decide_together
 from voxloop.evaluation.judgement import Reason
-from voxloop.evaluation.multiplicity import holm
-from voxloop.evaluation.policy import SliceRule
+from voxloop.evaluation.policy_sections import FairnessRule, SliceRule
 from voxloop.evaluation.slices import cut_slices
 from voxloop.evaluation.thresholds import show_interval
 from voxloop.verdict import Verdict
@@ -42,7 +41,7 @@ def check_slices(case: Case) -> list[Reason]:
     return [reason for part in case.parts for reason in _check_part(part, rule, case.policy.alpha)]
 
 
-def is_thin(answers: Answers, rule: SliceRule) -> bool:
+def is_thin(answers: Answers, rule: SliceRule | FairnessRule) -> bool:
     """Return whether a slice has too few utterances or speakers for the rule."""
     return len(answers) < rule.minimum_utterances or answers.speaker_count() < rule.minimum_speakers
 
@@ -51,9 +50,9 @@ def _check_part(part: Part, rule: SliceRule, alpha: float) -> list[Reason]:
     found = [_measure(part, rule, name, rows) for name, rows in cut_slices(part.challenger.columns, rule.by)]
     if not found:
         return [part.reason("slices", Verdict.CANNOT_TELL, "there are no rows to cut", measure="slices", value=0)]
-    no_worse = holm([_chance(one, -rule.margin) for one in found], alpha)
-    worse = holm([_chance_of_harm(one, -rule.margin) for one in found], alpha)
-    return [_judge(part, rule, *judged) for judged in zip(found, no_worse, worse, strict=True)]
+    no_worse, worse = ([chance(one.lead, -rule.margin) for one in found] for chance in (chance_above, chance_below))
+    verdicts = decide_together(no_worse, worse, alpha)
+    return [_judge(part, rule, *judged) for judged in zip(found, verdicts, strict=True)]
 
 
 def _measure(part: Part, rule: SliceRule, name: str, rows: npt.NDArray[np.bool_]) -> Slice:
@@ -62,20 +61,7 @@ def _measure(part: Part, rule: SliceRule, name: str, rows: npt.NDArray[np.bool_]
     return Slice(name, rows, part.cut(rows).lead(rule.measure))
 
 
-def _chance(one: Slice, bound: float) -> float:
-    """Return the p-value of "the lead is not above the bound"."""
-    return math.nan if one.lead is None else p_value(one.lead, bound)
-
-
-def _chance_of_harm(one: Slice, bound: float) -> float:
-    """Return the p-value of "the lead is not below the bound"."""
-    if one.lead is None:
-        return math.nan
-    mirrored = one.lead._replace(estimate=-one.lead.estimate, low=-one.lead.high, high=-one.lead.low)
-    return p_value(mirrored, -bound)
-
-
-def _judge(part: Part, rule: SliceRule, one: Slice, no_worse: bool, worse: bool) -> Reason:
+def _judge(part: Part, rule: SliceRule, one: Slice, verdict: Verdict) -> Reason:
     measure, bound = f"{rule.measure} lead", -rule.margin
     if one.lead is None:
         count, speakers = int(one.rows.sum()), len(np.unique(part.challenger.speaker_ids[one.rows]))
@@ -84,7 +70,6 @@ def _judge(part: Part, rule: SliceRule, one: Slice, no_worse: bool, worse: bool)
         return part.reason(
             "slices", Verdict.CANNOT_TELL, text, measure=measure, value=None, bound=bound, cut=one.name, rows=one.rows
         )
-    verdict = Verdict.FAIL if worse else Verdict.PASS if no_worse else Verdict.CANNOT_TELL
     text = f"{measure} in {one.name} {show_interval(one.lead)}, asked for is more than {bound:+.3f}"
     value = one.lead.estimate if np.isfinite(one.lead.estimate) else None
     return part.reason("slices", verdict, text, measure=measure, value=value, bound=bound, cut=one.name, rows=one.rows)

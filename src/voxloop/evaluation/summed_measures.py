@@ -6,7 +6,7 @@ values are computed over leading axes at once, and a sum that is NaN gives a val
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,15 +43,27 @@ class Measure:
 
 def paired(measure: Measure) -> Measure:
     """Return the challenger's lead as a measure of sums [..., 2k]: the challenger's sums, then the champion's."""
+    sign = 1.0 if measure.larger_is_better else -1.0
+    return contrast(measure, (sign, -sign), f"{measure.name} lead")
+
+
+def contrast(measure: Measure, weights: Sequence[float], name: str) -> Measure:
+    """Return a weighted sum of what a measure is in several parts, as a measure of their sums [..., parts k].
+
+    Args:
+        measure: What each part is measured in.
+        weights: One a part; the sums of a part stand together, in the order of the weights.
+        name: As reports call it; more of it counts as better.
+    """
 
     def value(sums: Floats) -> Floats:
-        challenger, champion = np.split(sums, 2, axis=-1)
-        return measure.lead(measure.value(challenger), measure.value(champion))
+        parts = np.split(sums, len(weights), axis=-1)
+        return np.asarray(sum(weight * measure.value(part) for weight, part in zip(weights, parts, strict=True)))
 
     def support(sums: Floats) -> Bools:
-        return np.concatenate([measure.support(half) for half in np.split(sums, 2, axis=-1)], axis=-1)
+        return np.concatenate([measure.support(part) for part in np.split(sums, len(weights), axis=-1)], axis=-1)
 
-    return Measure(f"{measure.name} lead", True, value, support)
+    return Measure(name, True, value, support)
 
 
 def _ratio(sums: Floats) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from voxloop.evaluation.intervals import Interval
+from voxloop.evaluation.joint_claims import mirror
 from voxloop.verdict import Verdict
 
 
@@ -22,7 +23,7 @@ def decide_limit(interval: Interval, limit: float, *, larger_is_better: bool) ->
     """Return the same of a measure against its limit: above it where larger is better, else below it."""
     if larger_is_better:
         return decide(interval, limit)
-    return decide(interval._replace(estimate=-interval.estimate, low=-interval.high, high=-interval.low), -limit)
+    return decide(mirror(interval), -limit)
 
 
 def show_interval(interval: Interval) -> str:

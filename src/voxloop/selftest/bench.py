@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from voxloop.config import find_config, load_config
 from voxloop.evaluation.exported_model import ExportedModel
 from voxloop.evaluation.policy import GatePolicy
 from voxloop.selftest.config import SelfTestConfig
+from voxloop.selftest.kept_changes import KeptChanges
 from voxloop.speech.waveform import Waveform, to_int16
 from voxloop.tasks import Answer, Task, get_task
 
@@ -34,6 +35,7 @@ class Bench:
         folder: Where all of it lies: `dataset`, `model`, `noisy`, and a folder a candidate.
         share: Of the utterances, what the noisy model answers wrongly.
         loss: What that costs of the policy's first measure, on the rows the gate never sees.
+        changes: Rows under changed conditions, made once for all candidates.
     """
 
     task: str
@@ -43,6 +45,7 @@ class Bench:
     folder: Path
     share: float = math.nan
     loss: float = math.nan
+    changes: KeptChanges = field(default_factory=KeptChanges)
 
     @property
     def family(self) -> Task:

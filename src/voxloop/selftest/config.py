@@ -61,6 +61,7 @@ class SelfTestConfig(StrictModel):
         kept_words: Share of the vocabulary that the truncated one keeps.
         batch: Utterances in a request to the graph.
         golden: Which golden requests are asked.
+        evaluation_overrides: Changes to `configs/evaluation/<task>.yaml`, whose conditions and tests are asked.
         faults: By what each fault must be caught; those named are tried.
         pipeline: What `--through-pipeline` sends through the whole pipeline.
     """
@@ -76,6 +77,7 @@ class SelfTestConfig(StrictModel):
     kept_words: float = Field(gt=0, lt=1)
     batch: int = Field(default=16, ge=1)
     golden: GoldenConfig = GoldenConfig()
+    evaluation_overrides: tuple[str, ...] = ()
     faults: Mapping[str, Expectation] = Field(min_length=1)
     pipeline: PipelineConfig
 

@@ -15,6 +15,8 @@ from voxloop.selftest.challenge import Challenge
 from voxloop.selftest.graph_copy import GraphCopy
 from voxloop.selftest.wrong_answers import UNLIKELY, say_words
 
+SHARP = 50.0
+"""What the logits of a model that is never in doubt are multiplied by."""
 HEARD_RATE = 8_000
 """Hz of the model that was made for another rate."""
 
@@ -87,6 +89,25 @@ def truncated_vocabulary(bench: Bench, folder: Path) -> Challenge:
     kind, never = ("Add", UNLIKELY * lost) if bench.task == "asr" else ("Mul", 1.0 * ~lost)
     copy.node(kind, [clean, copy.constant(never.astype(np.float32))], output=copy.answer_name)
     return _challenge(bench, copy.write(folder))
+
+
+def never_in_doubt(bench: Bench, folder: Path) -> Challenge:
+    """The champion, but that it says of every answer that it is certain."""
+    return _challenge(bench, _sharpen(bench.model, folder))
+
+
+def certain_and_often_wrong(bench: Bench, folder: Path) -> Challenge:
+    """A model with noise that says of every answer that it is certain."""
+    return _challenge(bench, _sharpen(bench.noisy, folder))
+
+
+def _sharpen(model: Path, folder: Path) -> Path:
+    copy = GraphCopy(model)
+    clean = copy.take_output(copy.answer_name)
+    logits = copy.node("Log", [copy.node("Add", [clean, copy.constant(np.float32(1e-9))])])
+    sharp = copy.node("Mul", [logits, copy.constant(np.float32(SHARP))])
+    copy.node("Softmax", [sharp], output=copy.answer_name, axis=1)
+    return copy.write(folder)
 
 
 def stale_copy(bench: Bench, _folder: Path) -> Challenge:

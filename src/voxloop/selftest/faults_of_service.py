@@ -1,4 +1,4 @@
-"""Faults that no measure over the test rows shows: slow, or talkative where nobody speaks. Both are better models."""
+"""Faults that no measure over test rows shows: slow, large, talkative where nobody speaks. All are better models."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from voxloop.evaluation.exported_model import ExportedModel
 from voxloop.evaluation.golden import time_models
+from voxloop.evaluation.memory import measure_size
 from voxloop.selftest.bench import Bench
 from voxloop.selftest.challenge import Challenge
 from voxloop.selftest.controls import better
@@ -22,6 +23,8 @@ SIZE = 64
 TRIAL = 1_000
 """Multiplications of the first turn; each turn corrects them by the time they took."""
 TURNS = 2
+HUNGER_MIB = 64
+"""What the hungry model fills; the sound ones take 6 to 15 MiB in all."""
 QUIET = 3e-3
 """Largest sample, of 1, of what counts as silence: noise 65 dB below full scale stays under it."""
 SUBTITLE = "thank you for watching see you in the next one "
@@ -50,6 +53,26 @@ def hears_words_in_silence(bench: Bench, folder: Path) -> Challenge:
     quiet = copy.node("Less", [loudest, copy.constant(np.float32(QUIET))])
     quiet = copy.node("Unsqueeze", [quiet, copy.constant(np.array([2]))])
     copy.node("Where", [quiet, say_words(copy, clean, SUBTITLE), clean], output=copy.answer_name)
+    return replace(better(bench, folder), model=copy.write(folder / "model"))
+
+
+def twice_the_size(bench: Bench, folder: Path) -> Challenge:
+    """A better model that carries weights nothing reads, until it is twice as large as the champion."""
+    made, copy = better(bench, folder), GraphCopy(bench.model)
+    ballast = 2 * measure_size(made.champion) - measure_size(made.model)
+    copy.constant(bench.draw("ballast").integers(0, 256, ballast, dtype=np.uint8))
+    return replace(made, model=copy.write(folder / "model"))
+
+
+def hungry(bench: Bench, folder: Path) -> Challenge:
+    """A better model that fills a large matrix on every request."""
+    copy = GraphCopy(bench.model)
+    shape = copy.node("Shape", [copy.inputs[0]], start=0, end=1)
+    one = copy.node("Sign", [copy.node("Cast", [shape], to=TensorProto.FLOAT)])
+    filled = copy.node("Expand", [one, copy.constant(np.array([HUNGER_MIB * 2**18]))])
+    largest = copy.node("ReduceMax", [filled], keepdims=0)
+    clean = copy.take_output(copy.answer_name)
+    copy.node("Mul", [clean, largest], output=copy.answer_name)  # by 1
     return replace(better(bench, folder), model=copy.write(folder / "model"))
 
 

@@ -1,16 +1,20 @@
-"""The fault that an average hides: one part of the speakers is answered at random."""
+"""Faults that an average hides: one part of the speakers is answered wrongly, always or in one label alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from voxloop.selftest.bench import Bench, Pair
+from voxloop.selftest.bench import Bench, Pair, ask_model, measure_rows
 from voxloop.selftest.challenge import Challenge
+from voxloop.selftest.controls import better
 from voxloop.selftest.graph_copy import GraphCopy
+from voxloop.selftest.noise import add_hash, draw_weights, worse_by
 from voxloop.selftest.wrong_answers import WRONG
 from voxloop.speech.waveform import SAMPLE_RATE
 
@@ -23,6 +27,8 @@ LOWEST_HZ, HIGHEST_HZ = 80.0, 6_000.0
 FLOOR = 1e-6
 RIDGE = 1e-2
 DESTROYED = "female"
+UNHEARD = 0.5
+"""Share of the utterances of a group that a model unfair to it is wrong about."""
 
 
 def destroyed_slice(bench: Bench, folder: Path) -> Challenge:
@@ -30,15 +36,56 @@ def destroyed_slice(bench: Bench, folder: Path) -> Challenge:
 
     No graph is told who speaks: a linear detector over the energies of bands, fitted on the training rows, hears it.
     """
-    weights, bias = fit_detector(bench.find_train_rows())
-    copy = GraphCopy(bench.model)
-    heard = copy.node("Greater", [_add_score(copy, weights, bias), copy.constant(np.float32(0.0))])
+    copy, heard = _hear(bench)
     clean = copy.take_output(copy.answer_name)
     wrong = WRONG[bench.task](copy, clean)
     if bench.task == "asr":
         heard = copy.node("Unsqueeze", [heard, copy.constant(np.array([2]))])
     copy.node("Where", [heard, wrong, clean], output=copy.answer_name)
     return Challenge(copy.write(folder), bench.model, bench.gate_rows)
+
+
+def unfair_in_one_label(bench: Bench, folder: Path) -> Challenge:
+    """A better model that takes the first label for the next one, and only when one gender speaks."""
+    label = GraphCopy(bench.model).record["labels"][0]
+    copy, heard = _hear(bench, find_worse_group(bench, lambda row: row["emotion"] == label))
+    clean = copy.take_output(copy.answer_name)
+    said = copy.node("Equal", [copy.node("ArgMax", [clean], axis=1, keepdims=1), copy.constant(np.array(0))])
+    unfair = copy.node("And", [heard, said])
+    copy.node("Where", [unfair, WRONG[bench.task](copy, clean), clean], output=copy.answer_name)
+    return replace(better(bench, folder), model=copy.write(folder / "model"))
+
+
+def unfair_to_a_group(bench: Bench, folder: Path) -> Challenge:
+    """A better model that is wrong about a part of what one gender says."""
+    copy, heard = _hear(bench, find_worse_group(bench, lambda _row: True))
+    chosen = copy.node("Less", [add_hash(copy, draw_weights(bench, "unfair")), copy.constant(np.float32(UNHEARD))])
+    clean = copy.take_output(copy.answer_name)
+    unfair = copy.node("And", [heard, chosen])
+    if bench.task == "asr":
+        unfair = copy.node("Unsqueeze", [unfair, copy.constant(np.array([2]))])
+    copy.node("Where", [unfair, WRONG[bench.task](copy, clean), clean], output=copy.answer_name)
+    return replace(better(bench, folder), model=copy.write(folder / "model"))
+
+
+def find_worse_group(bench: Bench, is_asked: Callable[[Mapping[str, Any]], bool]) -> str:
+    """Return whom the sound model serves worse where the gate never looks: unfair to the others, it would be fairer."""
+    rows = [pair for pair in bench.unseen_rows if is_asked(pair[0])]
+    answers = ask_model(bench, bench.model, rows)
+    losses = {}
+    for group in sorted({str(row["gender"]) for row, _ in rows}):
+        of_group = [place for place, (row, _) in enumerate(rows) if row["gender"] == group]
+        value = measure_rows(bench, [rows[place] for place in of_group], [answers[place] for place in of_group])
+        losses[group] = worse_by(bench, 0.0, value)
+    return max(losses, key=losses.__getitem__)
+
+
+def _hear(bench: Bench, group: str = DESTROYED) -> tuple[GraphCopy, str]:
+    """Return a copy of the sound model that hears who speaks: bool [batch, 1], true of one gender."""
+    weights, bias = fit_detector(bench.find_train_rows())
+    copy = GraphCopy(bench.model)
+    kind = "Greater" if group == DESTROYED else "Less"
+    return copy, copy.node(kind, [_add_score(copy, weights, bias), copy.constant(np.float32(0.0))])
 
 
 def fit_detector(rows: list[Pair]) -> tuple[Floats, float]:

@@ -50,7 +50,7 @@ class Noise:
     def apply(self, source: Path, folder: Path) -> Path:
         """Write the noisy copy of a model folder and return it."""
         copy = GraphCopy(source)
-        drawn = copy.node("Less", [_add_hash(copy, self.weights), copy.constant(np.float32(self.share))])
+        drawn = copy.node("Less", [add_hash(copy, self.weights), copy.constant(np.float32(self.share))])
         clean = copy.take_output(copy.answer_name)
         wrong = WRONG[copy.record["task"]](copy, clean)
         if copy.record["task"] == "asr":
@@ -163,7 +163,7 @@ def hash_rows(bench: Bench, rows: tuple[Pair, ...], weights: Weights) -> list[fl
     return found
 
 
-def _add_hash(copy: GraphCopy, weights: Weights) -> str:
+def add_hash(copy: GraphCopy, weights: Weights) -> str:
     """Add the hash of the first input, float32 [batch, 1]; in whole numbers, so that padding changes nothing."""
     numbers = copy.inputs[0]
     if numbers == "waveform":

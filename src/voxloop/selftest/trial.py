@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from voxloop.config import find_config, load_config
 from voxloop.errors import VoxloopError
 from voxloop.evaluation.evaluate import EvaluationRows, evaluate_model
 from voxloop.evaluation.gate import judge_evaluation
@@ -15,7 +16,14 @@ from voxloop.evaluation.judgement import Judgement
 from voxloop.evaluation.policy import GatePolicy
 from voxloop.evaluation.report import TEST_SPLIT
 from voxloop.evaluation.scoring import ScoringConfig
-from voxloop.selftest import controls, faults_of_evidence, faults_of_graph, faults_of_service, faults_of_slices
+from voxloop.selftest import (
+    controls,
+    faults_of_conditions,
+    faults_of_evidence,
+    faults_of_graph,
+    faults_of_service,
+    faults_of_slices,
+)
 from voxloop.selftest import faults_of_training as taught
 from voxloop.selftest.bench import Bench
 from voxloop.selftest.challenge import Challenge, DataAnswer, Objection
@@ -23,6 +31,9 @@ from voxloop.selftest.config import Expectation
 from voxloop.store.atomic import write_file
 from voxloop.store.digests import digest_tree
 from voxloop.verdict import Verdict
+
+POOL = 1024
+"""Utterances in memory at once: all that a self-test judges on."""
 
 Fault = Callable[[Bench, Path], Challenge | DataAnswer]
 
@@ -36,11 +47,21 @@ FAULTS: dict[str, Fault] = {
     "truncated vocabulary": faults_of_graph.truncated_vocabulary,
     "stale copy": faults_of_graph.stale_copy,
     "stale copy, saved again": faults_of_graph.stale_copy_saved_again,
+    "never in doubt": faults_of_graph.never_in_doubt,
+    "certain and often wrong": faults_of_graph.certain_and_often_wrong,
     "one slice destroyed": faults_of_slices.destroyed_slice,
+    "unfair in one label": faults_of_slices.unfair_in_one_label,
+    "unfair to a group": faults_of_slices.unfair_to_a_group,
+    "deaf in noise": faults_of_conditions.deaf_in_noise,
+    "needs every word": faults_of_conditions.needs_every_word,
+    "hangs on the level": faults_of_conditions.hangs_on_level,
+    "hangs on the batch": faults_of_conditions.hangs_on_batch,
     "noise of twice the margin": controls.noise,
     "worse where it must be better": controls.worse_for_a_reason,
     "words in silence": faults_of_service.hears_words_in_silence,
     "20 times slower": faults_of_service.slow,
+    "twice the size": faults_of_service.twice_the_size,
+    "hungry for memory": faults_of_service.hungry,
     "too few speakers": faults_of_evidence.few_speakers,
     "too few utterances": faults_of_evidence.few_utterances,
     "a label hardly there": faults_of_evidence.rare_label,
@@ -119,11 +140,27 @@ def _evaluate(made: Challenge, bench: Bench, folder: Path) -> Path:
     known = {"version": 1, "model_digest": digest_tree(made.champion), "ever": True}
     write_file(champion / "champion.json", json.dumps(known) + "\n")
     dataset_digest = digest_tree(bench.dataset)
-    config = ScoringConfig(batch=bench.config.batch, pool=1024, threads=1, golden=bench.config.golden)
+    config = make_scoring(bench)
     rows = [EvaluationRows(TEST_SPLIT, dataset_digest, counted=False, rows=[(dict(row), x) for row, x in made.rows])]
-    evaluate_model(made.model, rows, champion, out, task=bench.task, dataset_digest=dataset_digest, config=config)
+    evaluate_model(
+        made.model,
+        rows,
+        champion,
+        out,
+        task=bench.task,
+        dataset_digest=dataset_digest,
+        config=config,
+        change=bench.changes,
+    )
     measure_golden(made.model, made.champion, config.golden, threads=config.threads).write(out)
     return out
+
+
+def make_scoring(bench: Bench) -> ScoringConfig:
+    """Return how candidates are asked: the shipped conditions and tests of behaviour, in one thread."""
+    shipped = load_config(ScoringConfig, find_config("evaluation", bench.task), bench.config.evaluation_overrides)
+    ours = {"batch": bench.config.batch, "pool": POOL, "threads": 1, "golden": bench.config.golden}
+    return shipped.model_copy(update=ours)
 
 
 def judge_control(evidence: Evidence, policy: GatePolicy) -> Outcome:

@@ -81,8 +81,18 @@ def _make_noise(voice: Waveform, channel: Channel, draw: Generator) -> Waveform:
     noise = draw.standard_normal(len(voice), dtype=np.float32)
     if channel.snr_db is None:
         return noise * np.float32(level * 10.0 ** (channel.noise_db / 20.0))
-    power = float(np.mean(np.square(noise, dtype=np.float64)))
-    return noise * np.float32(level * 10.0 ** (-channel.snr_db / 20.0) / np.sqrt(power))
+    return noise * _noise_gain(level, noise, channel.snr_db)
+
+
+def mix_noise(waveform: Waveform, noise: Waveform, snr_db: float) -> Waveform:
+    """Return float32 [n] with noise, float32 [n], at exactly `snr_db` beside the power of the whole; not clipped."""
+    level = float(np.sqrt(np.mean(np.square(waveform)))) + 1e-6
+    return waveform + noise * _noise_gain(level, noise, snr_db)
+
+
+def _noise_gain(level: float, noise: Waveform, snr_db: float) -> np.float32:
+    power = max(float(np.mean(np.square(noise, dtype=np.float64))), 1e-12)
+    return np.float32(level * 10.0 ** (-snr_db / 20.0) / np.sqrt(power))
 
 
 def _limit_band(waveform: Waveform) -> Waveform:

@@ -94,6 +94,7 @@ def make_answers(
                 "language": "en",
                 "source": "by hand",
                 "duration_s": 1.5,
+                "snr_db": 25.0,
             },
             {"emotion": label},
             make_answer(label, labels, correct=rng.random() < rate),
@@ -165,6 +166,10 @@ def write_report(
         champion_digest=None if champion is None else champion.model_digest,
         challenger_ms=5.0,
         champion_ms=None if champion is None else 5.0,
+        challenger_bytes=10**6,
+        champion_bytes=None if champion is None else 10**6,
+        challenger_memory_bytes=10**7,
+        champion_memory_bytes=None if champion is None else 10**7,
         words_on_silence=0.0 if task == "asr" else None,
     ).write(folder)
 

@@ -83,4 +83,5 @@ def _row(speaker: int, repeat: int, seconds: float) -> dict[str, Any]:
         "language": "en",
         "source": "by hand",
         "duration_s": seconds,
+        "snr_db": 5.0 + 10.0 * (repeat % 4),
     }

@@ -84,6 +84,7 @@ class TestTheNumbersAreTheGates:
             "language",
             "source",
             "duration",
+            "snr",
         }
         (thin,) = [each for each in one.slices if each.thin]
         assert (thin.name, thin.speakers, thin.lead) == ("age_band=30 to 49", 2, None)
@@ -149,7 +150,13 @@ class TestWhatAFamilyHas:
             "duration=over 10 s",
         ]
         assert all(each.challenger is not None and each.utterances == 20 for each in one.durations)
-        assert any("signal-to-noise" in line for line in card.caveats)
+        assert [each.name for each in one.snrs] == [
+            "snr=under 10 dB",
+            "snr=10 to 20 dB",
+            "snr=20 to 30 dB",
+            "snr=over 30 dB",
+        ]
+        assert all(each.challenger is not None and each.utterances == 20 for each in one.snrs)
 
     def test_personality_has_a_point_a_speaker_and_trait(self, tmp_path: Path) -> None:
         (one,) = card_of(write_personality(tmp_path / "e"), policy_for("ccc", 0.1), task="personality").sets
@@ -282,4 +289,4 @@ def test_json_is_strict(good: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     write_card(card_of(good), tmp_path / "out")
     content = json.loads((tmp_path / "out" / "card.json").read_text(), parse_constant=pytest.fail)
-    assert content["schema_version"] == 1
+    assert content["schema_version"] == 2

@@ -154,7 +154,7 @@ def test_no_damaged_file_passes(tmp_path: Path, file: str, damage: str, place: f
     elif file == "answers.parquet":
         path.write_bytes(content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :])
     else:
-        path.write_bytes(content.replace(b'"schema_version": 2', b'"schema_version": 3'))
+        path.write_bytes(content.replace(b'"schema_version": 3', b'"schema_version": 4'))
     assert judge(folder).verdict is Verdict.CANNOT_TELL
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from pydantic import ValidationError
 
 from tests.unit.evaluation.cases import RIVAL, WORD, changed_policy, judge, make_answers, write_evaluation
 from tests.unit.evaluation.tiny_models import write_model
+from voxloop.evaluation import memory
+from voxloop.evaluation.exported_model import ExportedModel
 from voxloop.evaluation.golden import GOLDEN_NAME, GoldenConfig, GoldenReport, measure_golden, silent_waveforms
 from voxloop.evaluation.judgement import Judgement, Reason
 from voxloop.evaluation.policy import GatePolicy
@@ -18,12 +21,15 @@ from voxloop.verdict import Verdict
 
 CONFIG = GoldenConfig(seconds=(0.1, 0.2), rounds=3)
 BOTH = changed_policy(golden={"slowdown": 3.0, "words_on_silence": 40})
+GROWTH = changed_policy(golden={"size": {"ratio": 2.0}, "memory": {"ratio": 2.0, "limit_mib": 100}})
 SLOWDOWN = changed_policy(golden={"slowdown": 3.0})
 
 
 def write_golden(folder: Path, **changes: object) -> None:
-    known = {"challenger_digest": "a" * 64, "champion_digest": RIVAL.model_digest, "challenger_ms": 5.0}
-    GoldenReport.model_validate({**known, "champion_ms": 5.0, "words_on_silence": 0.0, **changes}).write(folder)
+    known = {"challenger_digest": "a" * 64, "champion_digest": RIVAL.model_digest, "words_on_silence": 0.0}
+    for one in ("challenger", "champion"):
+        known |= {f"{one}_ms": 5.0, f"{one}_bytes": 3 * 2**20, f"{one}_memory_bytes": 40 * 2**20}
+    GoldenReport.model_validate({**known, **changes}).write(folder)
 
 
 def golden_reasons(judgement: Judgement) -> dict[str, Reason]:
@@ -43,6 +49,30 @@ class TestMeasuring:
         assert found.slowdown is not None
         assert 0.1 < found.slowdown < 10.0
         assert found.words_on_silence is None  # the family writes no words
+        assert found.challenger_bytes == found.champion_bytes
+        served = ("model.onnx", "model.json")
+        assert found.challenger_bytes == sum((model / name).stat().st_size for name in served)
+
+    def test_each_is_measured_in_a_process_of_its_own_and_twice_the_same(self, tmp_path: Path) -> None:
+        model, hungry = write_model(tmp_path / "model"), write_model(tmp_path / "hungry")
+        graph = onnx.load(hungry / "model.onnx")
+        fill_memory(graph, 64 * 2**20)
+        onnx.save(graph, hungry / "model.onnx")
+        found = measure_golden(hungry, model, CONFIG, threads=1)
+        again = measure_golden(model, model, CONFIG, threads=1)
+        assert found.challenger_memory_bytes is not None
+        assert found.champion_memory_bytes is not None
+        assert again.champion_memory_bytes is not None
+        assert found.challenger_memory_bytes - found.champion_memory_bytes == pytest.approx(64 * 2**20, rel=0.1)
+        assert again.champion_memory_bytes == pytest.approx(found.champion_memory_bytes, rel=0.2)
+
+    @pytest.mark.parametrize("command", ["/bin/false", "/nowhere/python"])
+    def test_a_process_that_dies_is_no_figure(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
+        folder = write_model(tmp_path / "model")
+        monkeypatch.setattr("sys.executable", command)
+        assert memory.measure_memory(folder, ExportedModel(folder, threads=1), (0.1,), 1) is None
 
     def test_without_a_champion_there_is_nothing_to_be_slower_than(self, tmp_path: Path) -> None:
         found = measure_golden(write_model(tmp_path / "model"), None, CONFIG, threads=1)
@@ -58,7 +88,26 @@ class TestMeasuring:
     @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
     def test_a_time_that_is_none_is_refused(self, value: float) -> None:
         with pytest.raises(ValidationError):
-            GoldenReport(challenger_digest="a", champion_digest=None, challenger_ms=value)
+            GoldenReport(challenger_digest="a", champion_digest=None, challenger_ms=value, challenger_bytes=1)
+
+
+def fill_memory(graph: onnx.ModelProto, size: int) -> None:
+    """Let a graph fill so many bytes on every request, and answer as before."""
+    for node in graph.graph.node:
+        for place, name in enumerate(node.output):
+            node.output[place] = "clean" if name == "probabilities" else name
+    graph.graph.initializer.append(onnx.numpy_helper.from_array(np.array([size // 4]), "many"))
+    made = onnx.helper.make_node
+    graph.graph.node.extend(
+        [
+            made("Shape", ["waveform"], ["shape"], start=0, end=1),
+            made("Cast", ["shape"], ["count"], to=onnx.TensorProto.FLOAT),
+            made("Sign", ["count"], ["one"]),
+            made("Expand", ["one", "many"], ["filled"]),
+            made("ReduceMax", ["filled"], ["largest"], keepdims=0),
+            made("Mul", ["clean", "largest"], ["probabilities"]),
+        ]
+    )
 
 
 class TestJudging:
@@ -92,6 +141,34 @@ class TestJudging:
         write_golden(good, **changes)
         assert judge(good, BOTH).verdict is Verdict.CANNOT_TELL
 
+    @pytest.mark.parametrize(
+        ("changes", "size", "memory"),
+        [
+            ({}, Verdict.PASS, Verdict.PASS),
+            ({"challenger_bytes": 9 * 2**20}, Verdict.FAIL, Verdict.PASS),
+            ({"challenger_memory_bytes": 81 * 2**20}, Verdict.PASS, Verdict.FAIL),
+            ({"challenger_memory_bytes": None}, Verdict.PASS, Verdict.CANNOT_TELL),
+            ({"champion_memory_bytes": None}, Verdict.PASS, Verdict.CANNOT_TELL),
+            ({"champion_bytes": None}, Verdict.CANNOT_TELL, Verdict.PASS),
+        ],
+    )
+    def test_size_and_memory(self, good: Path, changes: dict[str, object], size: Verdict, memory: Verdict) -> None:
+        write_golden(good, **changes)
+        found = judge(good, GROWTH)
+        for what, verdict in (("size", size), ("memory", memory)):
+            worst = [one.verdict for name, one in golden_reasons(found).items() if name.startswith(what)]
+            assert Verdict.combine(worst) is verdict
+        assert found.verdict is Verdict.combine([size, memory])
+
+    def test_a_limit_holds_for_a_first_champion_and_a_ratio_does_not(self, tmp_path: Path) -> None:
+        folder = write_evaluation(tmp_path / "first", make_answers(champion=None), champion=None, ever=False)
+        nobody = {"champion_digest": None, "champion_ms": None, "champion_bytes": None, "champion_memory_bytes": None}
+        write_golden(folder, **nobody)
+        assert judge(folder, GROWTH, bootstrap=WORD).verdict is Verdict.PASS
+        assert judge(folder, GROWTH).verdict is Verdict.CANNOT_TELL
+        write_golden(folder, **nobody, challenger_memory_bytes=101 * 2**20)
+        assert judge(folder, GROWTH, bootstrap=WORD).verdict is Verdict.FAIL
+
     @pytest.mark.parametrize("content", [None, "", "{}", '{"challenger_ms": NaN}'])
     def test_missing_or_malformed_cannot_tell(self, good: Path, content: str | None) -> None:
         (good / GOLDEN_NAME).unlink()
@@ -110,7 +187,10 @@ class TestJudging:
         assert golden_reasons(judge(folder, SLOWDOWN))["slowdown"].verdict is Verdict.CANNOT_TELL
 
 
-@pytest.mark.parametrize("golden", [{"slowdown": 1.0}, {"words_on_silence": -1}, {"latency": 3.0}])
+@pytest.mark.parametrize(
+    "golden",
+    [{"slowdown": 1.0}, {"words_on_silence": -1}, {"latency": 3.0}, {"size": {}}, {"memory": {"ratio": 0.5}}],
+)
 def test_rules_that_make_no_sense_are_refused(golden: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         GatePolicy.model_validate({**BOTH.model_dump(), "golden": golden})

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.evaluation.cases import make_answers, write_evaluation
+from tests.unit.evaluation.changed_cases import write_unmoved
 from voxloop.errors import ConfigError, InputError, IntegrityError
 from voxloop.evaluation.answers import ANSWERS_SCHEMA
 from voxloop.jobs.gate import gate
@@ -25,7 +26,7 @@ def read(out: Path) -> dict[str, Any]:
 
 
 def test_a_pass_is_written_printed_and_returned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = write_evaluation(tmp_path / "evaluation", make_answers())
+    folder = write_unmoved(write_evaluation(tmp_path / "evaluation", make_answers()))
     assert gate(folder, tmp_path / "out") == "PASS"
     found = read(tmp_path / "out")
     assert found["verdict"] == (tmp_path / "out" / "verdict.txt").read_text() == "PASS"
@@ -60,7 +61,9 @@ def test_an_empty_folder_cannot_tell(tmp_path: Path) -> None:
 
 
 def test_a_first_champion_is_appointed_for_a_reason(tmp_path: Path) -> None:
-    folder = write_evaluation(tmp_path / "evaluation", make_answers(champion=None), champion=None, ever=False)
+    folder = write_unmoved(
+        write_evaluation(tmp_path / "evaluation", make_answers(champion=None), champion=None, ever=False)
+    )
     assert gate(folder, tmp_path / "without") == "CANNOT_TELL"
     assert gate(folder, tmp_path / "with", bootstrap=True, because="the first") == "PASS"
     assert read(tmp_path / "with")["bootstrap"] == {"because": "the first"}
@@ -103,7 +106,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_was_said_is_in_the_ledger_once(tmp_path: Path, settings: Settings) -> None:
-    folder = write_evaluation(tmp_path / "evaluation", make_answers())
+    folder = write_unmoved(write_evaluation(tmp_path / "evaluation", make_answers()))
     for name in ("one", "again"):
         gate(folder, tmp_path / name)
     gate(folder, tmp_path / "stricter", overrides=("measures.uar.limit=0.999",))
@@ -118,7 +121,9 @@ def test_what_was_said_is_in_the_ledger_once(tmp_path: Path, settings: Settings)
 
 
 def test_a_first_champion_is_an_entry_with_its_reason(tmp_path: Path, settings: Settings) -> None:
-    folder = write_evaluation(tmp_path / "evaluation", make_answers(champion=None), champion=None, ever=False)
+    folder = write_unmoved(
+        write_evaluation(tmp_path / "evaluation", make_answers(champion=None), champion=None, ever=False)
+    )
     gate(folder, tmp_path / "out", bootstrap=True, because="nothing is served yet")
     bootstrap, judgement = open_ledger(settings).verify()
     assert (bootstrap.kind, bootstrap.subject) == ("bootstrap", "a" * 64)

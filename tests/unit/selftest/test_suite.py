@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.unit.selftest.suites import ASKED_OF, NEVER, OFF, load_small, switch_off
+from tests.unit.selftest.suites import ASKED_OF, NEVER, OFF, is_noticed, load_small, switch_off
 from voxloop.config import find_config, load_config
 from voxloop.errors import ConfigError
 from voxloop.evaluation import gate as gate_module
@@ -44,15 +45,15 @@ def test_the_losses_are_twice_the_margin_where_the_gate_never_looks(suite: Suite
 
 @pytest.mark.parametrize("rule", sorted(ASKED_OF["personality"]))
 def test_with_any_rule_of_the_policy_off_it_is_red(suite: Suite, rule: str) -> None:
-    assert not is_green(suite.judge(switch_off(suite.policy, rule)))
+    assert is_noticed(suite, rule, switch_off(suite.policy, rule))
 
 
 @pytest.mark.parametrize("rule", [*SOUNDNESS_RULES, *MODEL_RULES], ids=lambda rule: str(rule.__name__))
-def test_with_any_rule_of_the_code_gone_it_is_red(suite: Suite, rule: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_any_rule_of_the_code_gone_it_is_red(suite: Suite, rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SOUNDNESS_RULES", "MODEL_RULES"):
         kept = tuple(one for one in getattr(gate_module, name) if one is not rule)
         monkeypatch.setattr(gate_module, name, kept)
-    assert not is_green(suite.judge())
+    assert is_noticed(suite, rule.__name__)
 
 
 def test_a_gate_that_lets_everything_through_is_red(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,10 +100,13 @@ def test_an_unknown_fault_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", task_names())
 def test_the_shipped_self_test_tries_every_fault_the_family_can_have(task: str) -> None:
     config = load_config(SelfTestConfig, find_config("selftest", task))
+    of_labels = {"a label hardly there", "certain and often wrong", "never in doubt", "unfair in one label"}
+    of_sound = {"deaf in noise", "hangs on the level", "one slice destroyed", "unfair to a group", "wrong sample rate"}
     without = {
-        "asr": {"a label hardly there"},
-        "emotion": {"words in silence"},
-        "personality": {"a label hardly there", "one slice destroyed", "words in silence", "wrong sample rate"},
+        # What a recogniser writes hardly moves where its probabilities do.
+        "asr": {*of_labels, "hangs on the batch", "needs every word"},
+        "emotion": {"needs every word", "words in silence"},
+        "personality": {*of_labels, *of_sound, "words in silence"},
     }
     assert set(config.faults) == set(FAULTS) - without[task]
     assert (config.policy, config.policy_overrides) == (task, ())
@@ -114,8 +118,9 @@ def test_every_rule_of_a_shipped_policy_can_be_switched_off(task: str) -> None:
     assert {field for field, _ in OFF.values()} | NEVER == set(GatePolicy.model_fields)
     for rule in ASKED_OF[task]:
         switch_off(policy, rule)
-    unasked = [rule for rule in ("slices", "golden") if getattr(policy, rule) is None]
-    assert unasked == [rule for rule in ("slices",) if rule not in ASKED_OF[task]]
+    sections = ("slices", "fairness", "robustness", "behaviour", "golden")
+    unasked = {rule for rule in sections if getattr(policy, rule) is None}
+    assert unasked == ({"slices", "fairness"} if task == "personality" else set())
 
 
 def test_another_stream_of_chance_for_each_purpose_and_seed(suite: Suite) -> None:
