@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     runner: Literal["local", "kubeflow"] = "local"
     kubeflow_host: str = ""
     triton_venv: Path | None = Field(default=None, description="Triton's environment; <project_root>/.venv-triton")
+    signing_key: Path | None = Field(
+        default=None, description="private key that signs models, PEM; made in `home` on first use"
+    )
+    signing_public_key: Path | None = Field(
+        default=None, description="public key that signatures are verified with; the private key's own half"
+    )
     online_store: Literal["sqlite", "redis"] = "sqlite"
     redis_address: str = Field(default="127.0.0.1:6379", pattern=r"^[A-Za-z0-9.-]+:[0-9]{1,5}$")
     redis_tls: bool = False
@@ -132,6 +138,11 @@ class Settings(BaseSettings):
     def runner_key_file(self) -> Path:
         """File of the secret that seals job records and the ledger; made on first use, readable by its owner."""
         return self.home / "runner.key"
+
+    @property
+    def signing_key_file(self) -> Path:
+        """File of the private key that signs models."""
+        return self.signing_key or self.home / "signing.key"
 
     @property
     def triton_python(self) -> Path:

@@ -90,7 +90,7 @@ def write_model(model: Path, *, task: str, gain: float, golden_shift: float = 0.
         ],
         "outputs": [{"name": "probabilities", "dtype": "float32", "shape": ["batch", len(LABELS)]}],
     }
-    described = {"schema_version": 1, "task": task, "request": request, "sample_rate": 16000, "labels": list(LABELS)}
+    described = {"schema_version": 2, "task": task, "request": request, "sample_rate": 16000, "labels": list(LABELS)}
     (model / "model.json").write_text(json.dumps(described))
 
 

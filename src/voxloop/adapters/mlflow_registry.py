@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from voxloop.settings import Settings
 
 Answer = TypeVar("Answer")
+SIGNATURE_FOLDER, SIGNATURE_NAME = "signature", "model.sig"
+"""Where a run keeps the signature of its model folder: beside it, for a folder does not hold its own."""
 
 
 class MlflowRegistry:
@@ -106,6 +108,28 @@ class MlflowRegistry:
         if Path(got) != out:
             Path(got).rename(out)
         return require_digest(out, version)
+
+    def keep_signature(self, run_id: str, signature: Path) -> None:
+        """Keep the signature of a run's model folder among the run's artifacts."""
+        with translated(self.settings):
+            self.client.log_artifact(run_id, str(signature), SIGNATURE_FOLDER)
+
+    def has_signature(self, run_id: str) -> bool:
+        """Return whether a run's model folder was signed."""
+        with translated(self.settings):
+            return bool(self.client.list_artifacts(run_id, SIGNATURE_FOLDER))
+
+    def download_signature(self, version: ModelVersion, out: Path) -> Path:
+        """Write the signature of a version's model folder under `out` and return its file.
+
+        Raises:
+            IntegrityError: The version was never signed.
+        """
+        if not self.has_signature(version.run_id):
+            raise IntegrityError(
+                f"{version} is not signed", rule="only signed models are loaded", remedy="register its run again"
+            )
+        return self.download_evidence(version, SIGNATURE_FOLDER, out) / SIGNATURE_NAME
 
     def download_report(self, version: ModelVersion, out: Path) -> None:
         """Write the JSON files of the data report behind a version to `out`; nothing where its run has none."""

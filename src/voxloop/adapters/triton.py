@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,18 +27,20 @@ CONNECT_SECONDS, ANSWER_SECONDS, UNLOAD_SECONDS = 5.0, 120.0, 30.0
 def server_argv(settings: Settings) -> tuple[list[str], dict[str, str]]:
     """Return the command that starts Triton and the variables to add to its environment.
 
-    Whatever lies in the model repository is served again after a restart; a broken model there is reported and
+    What lies in the model repository as it was signed is served again; what is otherwise, or broken, is reported and
     left out. Healthy when `GET /v2/health/ready` answers 200 (about 1 s, and 0.3 s a model).
 
     Raises:
         ConfigError: Triton's environment is missing.
     """
     binary, ports, lock = prepare(settings), settings.ports, f"{RESTRICTED}:{KEY_HEADER}={read_control_key(settings)}"
+    sound, refused = TritonRepository(settings).list_verified()
+    for name, reason in refused.items():
+        print(f"{name} is not loaded: {reason}", file=sys.stderr, flush=True)
     flags = {
         "model-repository": settings.model_repository,
         "backend-directory": settings.home / "triton" / "backends",
         "model-control-mode": "explicit",
-        "load-model": "*",
         "exit-on-error": "false",
         "strict-readiness": "false",
         "exit-timeout-secs": 10,
@@ -52,7 +55,7 @@ def server_argv(settings: Settings) -> tuple[list[str], dict[str, str]]:
         "allow-gpu-metrics": "false",
     }
     argv = [str(binary), "--disable-auto-complete-config", *(f"--{name}={value}" for name, value in flags.items())]
-    return argv, runtime_environment(settings)
+    return [*argv, *(f"--load-model={name}" for name in sound)], runtime_environment(settings)
 
 
 class TritonServer:
@@ -109,11 +112,13 @@ class TritonServer:
         self.repository.remove(name)
 
     def load(self, name: str) -> None:
-        """Load a staged model, or load it anew.
+        """Load a staged model, or load it anew, once its signature is verified.
 
         Raises:
+            IntegrityError: The staged folder is not what was signed; nothing is loaded.
             VoxloopError: Triton could not load it; the message carries its reason.
         """
+        self.repository.verify(name)
         with self._translated(name):
             self.client.load_model(name, headers=self.headers)
 

@@ -1,4 +1,7 @@
-"""A model folder as Triton wants it: `<repository>/<name>/{config.pbtxt, 1/model.py, 1/model.onnx}`."""
+"""A model folder as Triton wants it: `<repository>/<name>/{config.pbtxt, 1/model.py, 1/model.onnx}`, and its signature.
+
+The signature lies outside the repository, where Triton, which may run as another user, reads and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from voxloop.errors import InputError, IntegrityError
+from voxloop.adapters.model_signing import FolderSigner
+from voxloop.errors import InputError, VoxloopError
 from voxloop.store.atomic import build_folder, remove_tree
 from voxloop.store.digests import digest_file, digest_tree
 
@@ -27,9 +31,11 @@ class TritonRepository:
         self.settings = settings
         self.root = settings.model_repository
         self.building = settings.home / "triton" / "staging"
+        self.signatures = settings.home / "triton" / "signatures"
+        self.signer = FolderSigner(settings)
 
     def stage(self, name: str, model: Path, model_digest: str) -> bool:
-        """Put a model folder in place under `name`; return False when these very bytes are there already.
+        """Put a model folder in place under `name`, signed; return False when these very bytes are there already.
 
         Raises:
             InputError: There is no template for the model's request.
@@ -40,15 +46,35 @@ class TritonRepository:
         with build_folder(built) as folder:
             fill_template(self.settings.project_root / "serving", folder, name, model, model_digest)
         expected, place = digest_tree(built), self.root / name
+        # Signed before it is in place: killed in between, what stands there is refused until it is staged again.
+        self.signer.sign(built, self._signature(name))
         if place.is_dir() and digest_tree(place) == expected:
             remove_tree(built)
             return False
         _remove_if_there(place)
         self.root.mkdir(parents=True, exist_ok=True)
         built.rename(place)
-        if digest_tree(place) != expected:
-            raise IntegrityError(f"{place} changed while it was staged", remedy="run `voxloop deploy` again")
         return True
+
+    def verify(self, name: str) -> None:
+        """Return when the staged folder is what was signed: configuration, program and graph.
+
+        Raises:
+            IntegrityError: A byte of it was changed, a file added, removed or renamed, or there is no signature.
+        """
+        self.signer.verify(self.root / name, self._signature(name))
+
+    def list_verified(self) -> tuple[list[str], dict[str, str]]:
+        """Return the names of the folders that may be loaded, and of each other one why it may not."""
+        sound, refused = [], {}
+        for place in sorted(self.root.iterdir()) if self.root.is_dir() else []:
+            try:
+                self.verify(place.name)
+            except VoxloopError as problem:
+                refused[place.name] = str(problem)
+            else:
+                sound.append(place.name)
+        return sound, refused
 
     def remove(self, name: str) -> None:
         """Take a model out; it leaves the repository in one step."""
@@ -58,11 +84,15 @@ class TritonRepository:
             aside.parent.mkdir(parents=True, exist_ok=True)
             place.rename(aside)
             remove_tree(aside)
+        self._signature(name).unlink(missing_ok=True)
 
     def staged(self, task: str) -> list[str]:
         """Return the names of a task's models in the repository."""
         named = re.compile(rf"{re.escape(task)}-[0-9a-f]{{12}}")
         return sorted(path.name for path in self.root.glob(f"{task}-*") if named.fullmatch(path.name))
+
+    def _signature(self, name: str) -> Path:
+        return self.signatures / f"{name}.sig"
 
 
 def fill_template(templates: Path, folder: Path, name: str, model: Path, model_digest: str) -> None:

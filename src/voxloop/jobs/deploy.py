@@ -16,8 +16,9 @@ def deploy(*, task: str = "emotion", version: int | None = None) -> str:
     """Put the approved version of a task into service; without one, see to it that the champion is served.
 
     A version is approved by the tag `approval=approved`, set on it in the MLflow UI. Of several the newest is taken.
-    It is loaded under a name of its own, must answer the golden requests of its export, and only then takes the
-    alias champion; the champion before it stays loaded as the fallback. Safe to run twice.
+    Its signature is verified as it comes from the registry, and again as it was staged. It is loaded under a name of
+    its own, must answer the golden requests of its export, and only then takes the alias champion; the champion
+    before it stays loaded as the fallback. Safe to run twice.
 
     Args:
         task: Family of the model.
@@ -29,11 +30,12 @@ def deploy(*, task: str = "emotion", version: int | None = None) -> str:
     Raises:
         InputError: There is no such version.
         RefusedError: The version is not approved, or may not replace the champion.
-        IntegrityError: The registry holds other bytes than were registered, or Triton answers otherwise than the
-            export did. The champion stays in service.
+        IntegrityError: The registry holds other bytes than were registered or signed, what was staged was changed, or
+            Triton answers otherwise than the export did. The champion stays in service.
         ServiceUnavailableError: MLflow or Triton does not answer.
     """
     from voxloop.adapters.mlflow_registry import MlflowRegistry
+    from voxloop.adapters.model_signing import FolderSigner
     from voxloop.adapters.triton import TritonServer
     from voxloop.release.promotion import promote
     from voxloop.release.versions import CHAMPION
@@ -52,7 +54,8 @@ def deploy(*, task: str = "emotion", version: int | None = None) -> str:
             print(f"{task}: nothing to deploy", flush=True)
             return champion.serving_name if champion else ""
         with tempfile.TemporaryDirectory(prefix="voxloop-deploy-") as workplace:
-            done = promote(registry, server, chosen, workplace=Path(workplace), at=now())
+            signatures = FolderSigner(settings)
+            done = promote(registry, server, signatures, chosen, workplace=Path(workplace), at=now())
     print(f"{chosen} is the champion, served as {chosen.serving_name} at {settings.triton_url}", flush=True)
     print(f"golden answers differ by at most {done.difference:.1e}; before it: {done.replaced or 'none'}", flush=True)
     return chosen.serving_name

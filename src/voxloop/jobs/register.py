@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voxloop.adapters.mlflow_registry import MlflowRegistry
+    from voxloop.settings import Settings
 
 
 def register(run: Path, model: Path, evaluation: Path, verdict: Path, out: Path, *, task: str = "emotion") -> Path:
     """Make a model that passed its gate a version of the registered model, alias challenger.
 
     Only a PASS is registered, and only from a clean git tree: the version names the commit, the data, the evaluation
-    and the policy it comes from. Registering the same run again gives the same version. Writes `version.json`.
+    and the policy it comes from. Its model folder, of ONNX without external data, safetensors and JSON alone, is
+    signed by OpenSSF model-signing with a key of one's own. Registering the same run again gives the same version.
+    Writes `version.json`.
 
     Args:
         run: Folder written by track.
@@ -25,6 +32,7 @@ def register(run: Path, model: Path, evaluation: Path, verdict: Path, out: Path,
 
     Raises:
         RefusedError: The verdict is not PASS, or the tree has changes, or had when the run was tracked.
+        InputError: The model folder holds a file of another format, or one that is malformed.
         IntegrityError: The folders are not of one pipeline run, or the run is of another model.
         ServiceUnavailableError: MLflow does not answer.
     """
@@ -40,6 +48,7 @@ def register(run: Path, model: Path, evaluation: Path, verdict: Path, out: Path,
         require_clean(settings.project_root)
         registry = MlflowRegistry(settings)
         described = describe_version(task, run, model, evaluation, verdict, registry.read_run_tags)
+        sign_once(settings, registry, described.run_id, model)
         version = registry.find_run_version(task, described.run_id) or registry.create_version(
             task, described.run_id, described.tags, described.note
         )
@@ -48,3 +57,22 @@ def register(run: Path, model: Path, evaluation: Path, verdict: Path, out: Path,
         write_file(folder / "version.json", json.dumps(content, indent=2))
     print(f"registered as {version}, model {version.model_digest[:12]}, at {settings.mlflow_url}", flush=True)
     return out
+
+
+def sign_once(settings: Settings, registry: MlflowRegistry, run_id: str, model: Path) -> None:
+    """Sign a run's model folder, whose bytes were found to be the run's, and keep the signature with the run."""
+    import tempfile
+
+    from voxloop.adapters.mlflow_registry import SIGNATURE_NAME
+    from voxloop.adapters.model_signing import FolderSigner
+    from voxloop.evaluation.model_folder import check_model_folder
+    from voxloop.release.formats import require_accepted_formats
+
+    require_accepted_formats(model)
+    check_model_folder(model)
+    if registry.has_signature(run_id):
+        return
+    with tempfile.TemporaryDirectory(prefix="voxloop-register-") as workplace:
+        signature = Path(workplace) / SIGNATURE_NAME
+        FolderSigner(settings).sign(model, signature)
+        registry.keep_signature(run_id, signature)

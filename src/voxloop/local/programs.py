@@ -79,12 +79,12 @@ def build_program(settings: Settings, name: str) -> Program:
             name=name, address=url, health=f"{url}/health", log=log, argv=tuple(mlflow.server_argv(settings))
         )
     if name == "triton":
-        from voxloop.adapters import triton
+        from voxloop.adapters import triton_runtime
 
-        argv, environment = triton.server_argv(settings)
+        triton_runtime.prepare(settings)
         url = settings.triton_url
-        health = f"{url}/v2/health/ready"
-        return Program(name=name, address=url, health=health, log=log, argv=tuple(argv), environment=environment)
+        argv = (sys.executable, "-P", "-m", "voxloop.adapters.triton_start")
+        return Program(name=name, address=url, health=f"{url}/v2/health/ready", log=log, argv=argv)
     return build_component(settings, name)
 
 

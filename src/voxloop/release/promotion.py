@@ -1,4 +1,4 @@
-"""Putting an approved version into service: stage, load, probe, flip, retire. Each step may be repeated.
+"""Putting an approved version into service: verify, stage, load, probe, flip, retire. Each step may be repeated.
 
 Killed anywhere before the flip, the old champion is in force; after it, the new one. Running it again finishes
 what is left. The alias `champion` in the registry is the flip.
@@ -26,6 +26,9 @@ class Registry(Protocol):
     def download_model(self, version: ModelVersion, out: Path) -> Path:
         """Write the model folder of a version to `out`; raise `IntegrityError` unless it has the version's digest."""
 
+    def download_signature(self, version: ModelVersion, out: Path) -> Path:
+        """Write the signature of a version's model folder under `out`; raise `IntegrityError` where it has none."""
+
     def set_alias(self, version: ModelVersion, alias: str) -> None:
         """Move `alias` to `version`."""
 
@@ -34,6 +37,13 @@ class Registry(Protocol):
 
     def set_tag(self, version: ModelVersion, name: str, value: str) -> None:
         """Tag a version."""
+
+
+class Signatures(Protocol):
+    """What promotion asks of the keeper of keys."""
+
+    def verify(self, folder: Path, signature: Path) -> None:
+        """Raise `IntegrityError` unless `folder` holds what was signed, no file more and none less."""
 
 
 class Server(Protocol):
@@ -71,32 +81,39 @@ class Promotion:
     """Largest difference between a golden answer at export and on the server."""
 
 
-def promote(registry: Registry, server: Server, version: ModelVersion, *, workplace: Path, at: datetime) -> Promotion:
+def promote(
+    registry: Registry, server: Server, signatures: Signatures, version: ModelVersion, *, workplace: Path, at: datetime
+) -> Promotion:
     """Put `version` into service in place of the champion, which stays loaded as the fallback.
 
     Args:
         registry: Where versions and aliases are.
         server: What answers requests.
+        signatures: What knows the key that versions are signed with.
         version: An approved version, or the champion itself, which is then brought back to the server.
         workplace: An empty folder to download into.
         at: The moment to record.
 
     Raises:
-        IntegrityError: The downloaded model has another digest, or the server answers otherwise than the export.
-            The old champion stays in service, the new model is taken off the server.
+        IntegrityError: The downloaded model has another digest or no good signature, what was staged was changed, or
+            the server answers otherwise than the export. The old champion stays in service, the new model is taken
+            off the server.
         ServiceUnavailableError: Registry or server does not answer.
     """
     champion = registry.find_alias(version.task, CHAMPION)
-    difference = serve(registry, server, version, workplace=workplace)
+    difference = serve(registry, server, signatures, version, workplace=workplace)
     flip(registry, version, champion, at=at)
     retire(registry, server, version.task)
     return Promotion(version, replaced=champion, difference=difference)
 
 
-def serve(registry: Registry, server: Server, version: ModelVersion, *, workplace: Path) -> float:
+def serve(
+    registry: Registry, server: Server, signatures: Signatures, version: ModelVersion, *, workplace: Path
+) -> float:
     """Stage, load and probe a version; on any failure take it off the server again, unless it is in service."""
     name = version.serving_name
     model = registry.download_model(version, workplace / "model")
+    signatures.verify(model, registry.download_signature(version, workplace))
     golden = read_golden(model)
     try:
         server.stage(name, model, version.model_digest)

@@ -55,6 +55,23 @@ def read_json_object(path: Path, *, most: int = MOST_JSON_BYTES) -> dict[str, An
     return value
 
 
+def require_plain_tree(folder: Path) -> None:
+    """Return when `folder` holds plain files, in folders that are not empty, and nothing else.
+
+    Raises:
+        InputError: It is missing, empty or a link; or a link, a pipe or an empty folder lies in it.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        raise _refuse(folder, "is no folder")
+    for path in (folder, *folder.rglob("*")):
+        kind = path.lstat().st_mode
+        if stat.S_ISDIR(kind):
+            if not any(path.iterdir()):
+                raise _refuse(path, "is an empty folder")
+        elif not stat.S_ISREG(kind):
+            raise _refuse(path, "is no plain file")
+
+
 def _without_doubles(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:

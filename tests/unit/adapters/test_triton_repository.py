@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.services.pipeline_folders import LABELS, write_model
 from voxloop.adapters.triton_repository import TritonRepository, find_template
-from voxloop.errors import InputError
+from voxloop.errors import InputError, IntegrityError
 from voxloop.settings import Settings
 from voxloop.store.digests import digest_tree
 
@@ -55,6 +56,35 @@ def test_staging_again_writes_only_what_changed(settings: Settings, model: Path)
     assert repository.stage(NAME, model, "a" * 64) is True
     assert digest_tree(settings.model_repository / NAME) == before
     assert list((settings.home / "triton" / "staging").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["config.pbtxt", "1/model.py", "1/model.onnx"])
+def test_a_changed_staged_folder_is_refused_until_it_is_staged_again(
+    settings: Settings, model: Path, name: str
+) -> None:
+    repository = TritonRepository(settings)
+    other = "emotion-ba9876543210"
+    for each in (NAME, other):
+        repository.stage(each, model, "a" * 64)
+    repository.verify(NAME)
+    path = settings.model_repository / NAME / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(IntegrityError, match=f"{NAME} is not as it was signed: .*{name}"):
+        repository.verify(NAME)
+    shutil.copytree(settings.model_repository / other, settings.model_repository / "smuggled-in")
+    sound, refused = repository.list_verified()
+    assert sound == [other]
+    assert set(refused) == {NAME, "smuggled-in"}
+    repository.stage(NAME, model, "a" * 64)
+    repository.verify(NAME)
+
+
+def test_a_removed_model_leaves_no_signature(settings: Settings, model: Path) -> None:
+    repository = TritonRepository(settings)
+    repository.stage(NAME, model, "a" * 64)
+    assert [path.name for path in repository.signatures.iterdir()] == [f"{NAME}.sig"]
+    repository.remove(NAME)
+    assert list(repository.signatures.iterdir()) == []
 
 
 def test_the_models_of_a_task_are_its_own(settings: Settings, model: Path) -> None:

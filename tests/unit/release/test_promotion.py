@@ -51,6 +51,7 @@ class World:
         self.repository: set[str] = set()
         self.loaded: set[str] = set()
         self.wrong: set[str] = set()
+        self.unsigned = False
 
     def add(self, number: int) -> ModelVersion:
         made = ModelVersion("emotion", number, f"run-{number}", {MODEL_DIGEST: f"{number:012d}" + "0" * 52})
@@ -68,6 +69,16 @@ class World:
             return out
 
         return self.calls(act)
+
+    def download_signature(self, version: ModelVersion, out: Path) -> Path:
+        return self.calls(lambda: out / "model.sig")
+
+    def verify(self, folder: Path, signature: Path) -> None:
+        def act() -> None:
+            if self.unsigned:
+                raise IntegrityError("not as it was signed")
+
+        self.calls(act)
 
     def set_alias(self, version: ModelVersion, alias: str) -> None:
         self.calls(lambda: self.aliases.update({alias: version.number}))
@@ -114,18 +125,18 @@ class World:
 def make_world(tmp_path: Path) -> World:
     world = World()
     for number in (1, 2):
-        promote(world, world, world.add(number), workplace=tmp_path / f"earlier-{number}", at=AT)
+        promote(world, world, world, world.add(number), workplace=tmp_path / f"earlier-{number}", at=AT)
     world.add(3)
     return world
 
 
 def run(world: World, number: int, workplace: Path) -> None:
-    promote(world, world, world.versions[number], workplace=workplace, at=AT)
+    promote(world, world, world, world.versions[number], workplace=workplace, at=AT)
 
 
 def test_the_champion_changes_and_the_old_one_is_kept(tmp_path: Path) -> None:
     world = make_world(tmp_path)
-    done = promote(world, world, world.versions[3], workplace=tmp_path / "now", at=AT)
+    done = promote(world, world, world, world.versions[3], workplace=tmp_path / "now", at=AT)
     assert done.replaced is not None
     assert done.replaced.number == 2
     assert world.aliases == {CHAMPION: 3, FALLBACK: 2}
@@ -165,6 +176,15 @@ def test_a_wrong_answer_takes_the_new_one_off_again(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     world.wrong = {world.versions[3].serving_name}
     with pytest.raises(IntegrityError, match="golden request"):
+        run(world, 3, tmp_path / "now")
+    assert world.aliases == {CHAMPION: 2, FALLBACK: 1, CHALLENGER: 3}
+    assert world.loaded == world.repository == {world.versions[n].serving_name for n in (1, 2)}
+
+
+def test_a_version_that_is_not_as_it_was_signed_never_reaches_the_server(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    world.unsigned = True
+    with pytest.raises(IntegrityError, match="not as it was signed"):
         run(world, 3, tmp_path / "now")
     assert world.aliases == {CHAMPION: 2, FALLBACK: 1, CHALLENGER: 3}
     assert world.loaded == world.repository == {world.versions[n].serving_name for n in (1, 2)}
