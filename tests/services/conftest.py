@@ -44,6 +44,7 @@ FAMILIES = [
     "stale",
     "probed",
     "killed",
+    "tampered",
     "fetched",
     "mixed",
     "swap",

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 import wave
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tritonclient.utils import InferenceServerException
 
 from tests.services.pipeline_folders import LABELS, PipelineFolders, run_onnx, write_folders, write_model
 from tests.services.servers import running
-from voxloop.adapters import triton
 from voxloop.adapters.mlflow_registry import MlflowRegistry
 from voxloop.adapters.triton import TritonServer
-from voxloop.errors import InputError, IntegrityError, RefusedError, ServiceUnavailableError, VoxloopError
+from voxloop.errors import InputError, IntegrityError, RefusedError, ServiceUnavailableError
 from voxloop.jobs.ask import ask
 from voxloop.jobs.deploy import deploy
 from voxloop.jobs.register import register
@@ -192,8 +195,10 @@ def test_changed_bytes_in_the_repository_are_not_loaded(
     assert server.stage("bytes-0", tmp_path / "model", "a" * 64) is False
     staged = platform.model_repository / "bytes-0" / "1" / "model.onnx"
     staged.write_bytes(staged.read_bytes() + b"\0")
-    with pytest.raises(VoxloopError, match="sha256 of model.onnx"):
+    with pytest.raises(IntegrityError, match=r"bytes-0 is not as it was signed: .*1/model\.onnx"):
         server.load("bytes-0")
+    with pytest.raises(InferenceServerException, match=r"sha256 of model\.onnx"):  # nor by who does not ask us
+        server.client.load_model("bytes-0", headers=server.headers)
     assert server.stage("bytes-0", tmp_path / "model", "a" * 64) is True
     server.load("bytes-0")
     assert server.is_ready("bytes-0")
@@ -221,10 +226,24 @@ def test_a_text_file_is_no_sound(platform: Settings, tmp_path: Path) -> None:
         assert refused.value.exit_code == 2
 
 
-def test_a_killed_triton_is_said_and_comes_back_with_its_models(
-    shared_mlflow: Settings, registry_home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A server of its own: it is killed, and started again over the same repository with a broken model in it."""
+@dataclass(frozen=True)
+class OwnTriton:
+    """A server of a test's own, which it may kill and start again."""
+
+    settings: Settings
+    log: Path
+
+    def running(self) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        argv = [sys.executable, "-P", "-m", "voxloop.adapters.triton_start"]
+        return running(argv, f"{self.settings.triton_url}/v2/health/ready", self.log)
+
+    @property
+    def refused(self) -> list[str]:
+        return [line for line in self.log.read_text().splitlines() if " is not loaded: " in line]
+
+
+@pytest.fixture
+def own(shared_mlflow: Settings, registry_home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OwnTriton:
     if not shared_mlflow.triton_python.exists():
         pytest.skip("no Triton environment")
     from tests.conftest import free_ports
@@ -235,11 +254,13 @@ def test_a_killed_triton_is_said_and_comes_back_with_its_models(
         monkeypatch.setenv(f"VOXLOOP_PORTS__TRITON_{name}", str(port))
     monkeypatch.setenv("VOXLOOP_TRITON_VENV", str(shared_mlflow.triton_python.parents[1]))
     get_settings.cache_clear()
-    settings = get_settings()
-    argv, env = triton.server_argv(settings.model_copy(update={"project_root": shared_mlflow.project_root}))
-    health, log = f"{settings.triton_url}/v2/health/ready", tmp_path / "triton.log"
+    return OwnTriton(get_settings(), tmp_path / "triton.log")
+
+
+def test_a_killed_triton_is_said_and_comes_back_with_its_models(own: OwnTriton, tmp_path: Path) -> None:
+    """Started again over the same repository, with a broken model in it."""
     sound = write_wav(tmp_path / "sound.wav")
-    with running(argv, health, log, env=env) as process:
+    with own.running() as process:
         do_register(tmp_path, task="killed")
         name = deploy(task="killed")
         process.kill()
@@ -250,21 +271,42 @@ def test_a_killed_triton_is_said_and_comes_back_with_its_models(
         assert "\n" not in str(silent.value)
         with pytest.raises(ServiceUnavailableError, match="Triton does not answer"):
             deploy(task="killed")
-    broken = settings.model_repository / "broken-0"
-    shutil.copytree(settings.model_repository / name, broken)
+    broken = own.settings.model_repository / "broken-0"
+    shutil.copytree(own.settings.model_repository / name, broken)
     (broken / "1" / "model.onnx").write_bytes(b"not a model")
-    with running(argv, health, log, env=env) as process, TritonServer(settings) as server:
+    with own.running() as process, TritonServer(own.settings) as server:
         assert server.is_ready(name)
         assert not server.is_ready("broken-0")
         ask("killed", sound)
-        shutil.rmtree(settings.model_repository / name)
+        shutil.rmtree(own.settings.model_repository / name)
         server.unload(name)
         with pytest.raises(ServiceUnavailableError, match="does not serve"):
             ask("killed", sound)
         assert deploy(task="killed") == name
         ask("killed", sound)
         assert process.poll() is None
-    assert stubs_of(settings) == []
+    assert stubs_of(own.settings) == []
+
+
+def test_what_was_changed_while_nobody_served_is_not_loaded(own: OwnTriton, tmp_path: Path) -> None:
+    sound = write_wav(tmp_path / "sound.wav")
+    with own.running():
+        do_register(tmp_path, task="tampered")
+        name = deploy(task="tampered")
+        ask("tampered", sound)
+    program = own.settings.model_repository / name / "1" / "model.py"
+    program.write_text(program.read_text() + "# changed\n")
+    with own.running(), TritonServer(own.settings) as server:
+        assert not server.is_ready(name)
+        (refused,) = own.refused
+        assert refused.startswith(
+            f"{name} is not loaded: {name} is not as it was signed: Hash mismatch for '1/model.py'"
+        )
+        assert deploy(task="tampered") == name
+        ask("tampered", sound)
+    with own.running(), TritonServer(own.settings) as server:
+        assert server.is_ready(name)
+        assert len(own.refused) == 1
 
 
 def stubs_of(settings: Settings) -> list[str]:

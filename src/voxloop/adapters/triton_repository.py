@@ -103,6 +103,9 @@ def fill_template(templates: Path, folder: Path, name: str, model: Path, model_d
     version.mkdir()
     shutil.copyfile(model / "model.onnx", version / "model.onnx")
     shutil.copyfile(template / "model.py", version / "model.py")
+    # A file where Python would make its folder of byte code: Triton's interpreter writes it whatever
+    # PYTHONDONTWRITEBYTECODE says, and a folder with a file more is not the one that was signed.
+    (version / "__pycache__").touch()
     config = Template((template / "config.pbtxt.template").read_text(encoding="utf-8"))
     values = {
         "name": name,

@@ -67,8 +67,8 @@ def read_control_key(settings: Settings) -> str:
 def runtime_environment(settings: Settings) -> dict[str, str]:
     """Return the variables `tritonserver` needs: its environment's interpreter first, and its libpython.
 
-    PYTHONPATH alone can pick the system's interpreter, which has no numpy. No byte code is written, so that a
-    staged model keeps the digest it was staged with.
+    PYTHONPATH alone can pick the system's interpreter, which has no numpy. What byte code can be kept from
+    being written this way, is (a staged model's is not: `triton_repository`).
     """
     binaries = settings.triton_python.parent
     library = settings.triton_python.resolve().parents[1] / "lib"

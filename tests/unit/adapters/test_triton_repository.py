@@ -27,6 +27,7 @@ def test_a_staged_model_holds_what_triton_wants(settings: Settings, model: Path)
     assert repository.stage(NAME, model, "a" * 64) is True
     place = settings.model_repository / NAME
     assert sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()) == [
+        "1/__pycache__",
         "1/model.onnx",
         "1/model.py",
         "config.pbtxt",
