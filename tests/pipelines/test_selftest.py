@@ -19,9 +19,7 @@ from voxloop.settings import Settings, get_settings, isolated_settings
 from voxloop.tasks import task_names
 
 Project = Callable[[Path], None]
-IN_SOAK = pytest.mark.skipif(
-    Settings().trials < 1, reason="some ten quiet minutes a family: in `make soak`"
-)
+IN_SOAK = pytest.mark.skipif(Settings().trials < 1, reason="some ten quiet minutes a family: in `make soak`")
 
 
 @pytest.fixture
