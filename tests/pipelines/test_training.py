@@ -47,6 +47,7 @@ def project(clean_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     shutil.copytree(clean_checkout, copy)
     shrink(copy / "configs" / "corpora" / "world.yaml", "world.home.speakers=12", "world.utterances_per_speaker=12")
     shrink(copy / "configs" / "tasks" / "emotion" / "smoke.yaml", "epochs=12", "patience=12")
+    shrink(copy / "configs" / "evaluation" / "emotion.yaml", "changes.utterances=12")
     for name, limit in (("easy", 0.0), ("severe", 0.999)):
         policy = POLICY | {"measures": {"uar": RULE | {"limit": limit}}}
         (copy / "configs" / "gates" / f"{name}.yaml").write_text(yaml.safe_dump(policy))

@@ -16,8 +16,12 @@ from voxloop.tasks import task_names
 SEEDS = 5
 
 
+IN_SOAK = pytest.mark.skipif(get_settings().trials < 1, reason="half an hour a family and seed: in `make soak`")
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@IN_SOAK
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("task", task_names())
 def test_every_fault_is_caught_and_every_rule_is_needed(task: str, tmp_path: Path) -> None:
     config = load_config(SelfTestConfig, find_config("selftest", task))
