@@ -142,7 +142,8 @@ def perturb(example: Example, config: AsrConfig, draw: np.random.Generator) -> E
         return replace(example, inputs={**example.inputs, "waveform": heard}, targets=silent)
     speed = float(draw.choice(config.perturbation.speeds))
     if speed != 1.0:
-        faster = soxr.resample(waveform, SAMPLE_RATE * speed, SAMPLE_RATE)
+        # In float32: of int16 two calls gave two answers once, in a test, and an epoch must be the same twice.
+        faster = _to_samples(soxr.resample(waveform.astype(np.float32), SAMPLE_RATE * speed, SAMPLE_RATE))
         if count_outputs(len(faster), config) >= least_frames(example.targets["tokens"].tolist()):
             waveform = faster
     if config.perturbation.noise_db is not None:
