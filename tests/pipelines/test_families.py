@@ -23,7 +23,10 @@ from voxloop.settings import Settings, get_settings
 from voxloop.store.digests import digest_file
 from voxloop.store.job_store import read_record
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(Settings().trials < 1, reason="four runs of the pipeline, some ten minutes: in `make soak`"),
+]
 
 
 @dataclass(frozen=True)
