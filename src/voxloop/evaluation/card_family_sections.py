@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from voxloop.data.report_markup import make_note, make_table
-from voxloop.evaluation.card import SetFigures, TraitPoint
+from voxloop.evaluation.card import SetFigures, SliceFigures, TraitPoint
 from voxloop.evaluation.card_pictures import draw_forest, draw_matrix, draw_reliability, draw_scatter
 from voxloop.evaluation.card_sections import make_legend, slice_rows, table_slices, tell_interval
 from voxloop.evaluation.card_shapes import OURS, THEIRS
@@ -40,13 +40,17 @@ def show_reliability(one: SetFigures) -> Iterator[str]:
 
 def show_durations(one: SetFigures) -> Iterator[str]:
     """Yield the error rate of both models by length of the utterance."""
-    if not one.durations:
-        return
-    measured = [found for found in one.durations if found.challenger is not None]
+    if one.durations:
+        yield from show_bands(one.durations, one.measures[0].measure)
+
+
+def show_bands(bands: Sequence[SliceFigures], measure: str) -> Iterator[str]:
+    """Yield a picture and a table of a measure by bands of something."""
+    measured = [found for found in bands if found.challenger is not None]
     if measured:
-        yield draw_forest(slice_rows(measured), one.measures[0].measure, 0.0)
+        yield draw_forest(slice_rows(measured), measure, 0.0)
         yield make_legend(both=any(found.champion for found in measured))
-    yield table_slices(one.durations, one.measures[0].measure)
+    yield table_slices(bands, measure)
 
 
 def show_traits(one: SetFigures) -> Iterator[str]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from voxloop.data.report_markup import make_note, make_table
 from voxloop.evaluation.card import ConditionShown, RobustnessShown, SetFigures
+from voxloop.evaluation.card_family_sections import show_bands
 from voxloop.evaluation.card_pictures import Row, draw_forest
-from voxloop.evaluation.card_sections import make_legend, slice_rows, table_slices, tell_interval, to_mark
+from voxloop.evaluation.card_sections import make_legend, tell_interval, to_mark
 from voxloop.evaluation.card_shapes import OURS, THEIRS
 
 
@@ -96,14 +97,9 @@ def show_behaviour(one: SetFigures) -> Iterator[str]:
 
 def show_snrs(one: SetFigures) -> Iterator[str]:
     """Yield the error rate of both models by signal-to-noise ratio."""
-    if not one.snrs:
-        return
-    measured = [found for found in one.snrs if found.challenger is not None]
-    if measured:
-        yield draw_forest(slice_rows(measured), one.measures[0].measure, 0.0)
-        yield make_legend(both=any(found.champion for found in measured))
-    yield table_slices(one.snrs, one.measures[0].measure)
-    yield make_note("The ratio is estimated from the sound: for bands, not for figures (docs/gate.md).")
+    if one.snrs:
+        yield from show_bands(one.snrs, one.measures[0].measure)
+        yield make_note("The ratio is estimated from the sound: for bands, not for figures (docs/gate.md).")
 
 
 def _tell(value: float | None) -> str:
