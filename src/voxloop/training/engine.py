@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -138,17 +138,21 @@ class Engine:
         self.watcher.start_epoch(self.progress, len(plan))
         rank, ranks = self.fabric.global_rank, self.fabric.world_size
         ahead = Ahead(self.material.batch_makers(plan, epoch=epoch, first=first, rank=rank, ranks=ranks))
-        batches, seeds = iter(ahead), seeds_of_steps(self.recipe.seed, self.progress.step, len(plan) - first, rank)
+        seeds = seeds_of_steps(self.recipe.seed, self.progress.step, len(plan) - first, rank)
         weights, seconds = plan.sums(self.weights), plan.sums(self.seconds)
-        for number, seed in zip(range(first, len(plan)), seeds, strict=True):
-            settled = self._step(batches, plan[number], weights[number], seed=seed, last=number + 1 == len(plan))
-            profile()
-            self.watcher.step(self.progress, seconds[number], ahead.waited)
-            if settled.stop:
-                self._save()
-                raise stopped_training(self.interruption.reason, self.progress, self.store)
-            if settled.save:
-                self._save()
+        # Closed here: the traceback of a stop would keep the batches, and the thread that makes them.
+        with closing(iter(ahead)) as batches:
+            for number, seed in zip(range(first, len(plan)), seeds, strict=True):
+                settled = self._step(batches, plan[number], weights[number], seed=seed, last=number + 1 == len(plan))
+                profile()
+                self.watcher.step(self.progress, seconds[number], ahead.waited)
+                self._obey(settled)
+
+    def _obey(self, settled: Settled) -> None:
+        if settled.stop or settled.save:
+            self._save()
+        if settled.stop:
+            raise stopped_training(self.interruption.reason, self.progress, self.store)
 
     def _step(
         self, batches: Iterator[Batch], batches_of_step: tuple[Indices, ...], weight: float, *, seed: int, last: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import types
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +52,14 @@ def test_stopped_anywhere_it_goes_on_bit_by_bit(
     assert first.steps + second.steps == whole[1].steps
     assert engine.progress == whole[0].progress
     assert digest_tensors(engine.best) == digest_tensors(whole[0].best)
+
+
+def test_a_stopped_training_leaves_no_thread(tones: Path, tmp_path: Path) -> None:
+    interruption, before = Interruption(), set(threading.enumerate())
+    with pytest.raises(TrainingInterruptedError) as stopped:
+        train(tones, checkpoints=tmp_path, interruption=interruption, watcher=Trace(stop=interruption, stop_after=1))
+    assert stopped.tb is not None, "the traceback, which keeps the frames of the training, is still held"
+    assert not [thread for thread in threading.enumerate() if thread.name == "batches" and thread not in before]
 
 
 def test_a_finished_training_has_nothing_left_to_do(tones: Path, tmp_path: Path) -> None:

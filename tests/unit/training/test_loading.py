@@ -16,8 +16,14 @@ def makers_of(numbers: range) -> list[Callable[[], int]]:
     return [partial(int, number) for number in numbers]
 
 
-def maker_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+@pytest.fixture
+def others() -> set[threading.Thread]:
+    """Return the threads of before the test: it answers for its own alone."""
+    return set(threading.enumerate())
+
+
+def maker_threads(others: set[threading.Thread]) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "batches" and thread not in others]
 
 
 def fail(message: str) -> int:
@@ -25,9 +31,9 @@ def fail(message: str) -> int:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 7, 100])
-def test_results_come_in_the_order_of_their_makers(depth: int) -> None:
+def test_results_come_in_the_order_of_their_makers(depth: int, others: set[threading.Thread]) -> None:
     assert list(Ahead(makers_of(range(50)), depth=depth)) == list(range(50))
-    assert not maker_threads()
+    assert not maker_threads(others)
 
 
 def test_nothing_to_make_is_nothing() -> None:
@@ -56,26 +62,26 @@ def test_no_more_than_the_depth_is_asked_for() -> None:
         assert len(asked) == number + 3
 
 
-def test_an_error_reaches_the_taker_in_its_place() -> None:
+def test_an_error_reaches_the_taker_in_its_place(others: set[threading.Thread]) -> None:
     makers: list[Callable[[], int]] = [*makers_of(range(3)), partial(fail, "batch 3"), *makers_of(range(9))]
     results = iter(Ahead(makers))
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="batch 3"):
         next(results)
-    assert not maker_threads()
+    assert not maker_threads(others)
 
 
-def test_an_error_of_the_plan_itself_reaches_the_taker() -> None:
+def test_an_error_of_the_plan_itself_reaches_the_taker(others: set[threading.Thread]) -> None:
     def makers() -> Iterator[Callable[[], int]]:
         yield partial(int, 0)
         raise ValueError("no plan")
 
     with pytest.raises(ValueError, match="no plan"):
         list(Ahead(makers(), depth=1))
-    assert not maker_threads()
+    assert not maker_threads(others)
 
 
-def test_a_taker_who_leaves_early_leaves_no_thread() -> None:
+def test_a_taker_who_leaves_early_leaves_no_thread(others: set[threading.Thread]) -> None:
     made = []
 
     def make(number: int) -> int:
@@ -84,20 +90,20 @@ def test_a_taker_who_leaves_early_leaves_no_thread() -> None:
 
     results = iter(Ahead((partial(make, number) for number in range(1_000)), depth=4))
     assert next(results) == 0
-    assert maker_threads()
+    assert maker_threads(others)
     results.close()
-    assert not maker_threads()
+    assert not maker_threads(others)
     assert len(made) <= 1 + 4
 
 
-def test_an_error_of_the_taker_leaves_no_thread() -> None:
+def test_an_error_of_the_taker_leaves_no_thread(others: set[threading.Thread]) -> None:
     def take() -> None:
         for _ in Ahead(makers_of(range(100))):
             raise KeyError("the step failed")
 
     with pytest.raises(KeyError, match="the step failed"):
         take()
-    assert not maker_threads()
+    assert not maker_threads(others)
 
 
 def test_the_wait_of_the_taker_is_counted() -> None:
