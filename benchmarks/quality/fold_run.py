@@ -24,7 +24,8 @@ from voxloop.tasks import Task, get_task
 from voxloop.tasks.recipe import Recipe
 from voxloop.training.export import export_model
 from voxloop.training.export_config import ExportConfig
-from voxloop.training.fit import REPORT_NAME, WEIGHTS_NAME, fit_task
+from voxloop.training.fit import fit_task
+from voxloop.training.weights_file import REPORT_NAME, WEIGHTS_NAME
 
 FOLD_NAME = "fold.json"
 

@@ -26,9 +26,8 @@ from voxloop.store.plain_files import read_json_object
 from voxloop.tasks import Request, Task, get_task
 from voxloop.tasks.batches import pad_rows
 from voxloop.training.export_config import ExportConfig
-from voxloop.training.fit import REPORT_NAME, WEIGHTS_NAME
 from voxloop.training.parity import LOGARITHMS, Arrays, check_parity
-from voxloop.training.weights_file import load_network
+from voxloop.training.weights_file import REPORT_NAME, WEIGHTS_NAME, load_network
 
 MODEL_NAME = "model.onnx"
 MODEL_REPORT_NAME = "model.json"

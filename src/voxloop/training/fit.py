@@ -29,9 +29,8 @@ from voxloop.training.examples import collate, read_examples
 from voxloop.training.interruption import Interruption
 from voxloop.training.tensors import digest_tensors
 from voxloop.training.watching import ProgressLines, Silent, Watcher
+from voxloop.training.weights_file import REPORT_NAME, WEIGHTS_NAME
 
-WEIGHTS_NAME = "weights.safetensors"
-REPORT_NAME = "training.json"
 CURVES_NAME = "curves.png"
 SPEAKERS_NAME = "speakers.json"
 

@@ -14,6 +14,9 @@ from torch.overrides import TorchFunctionMode
 from voxloop.errors import InputError
 from voxloop.training.tensors import is_finite
 
+WEIGHTS_NAME = "weights.safetensors"
+REPORT_NAME = "training.json"
+"""What a weights folder holds."""
 MOST_BYTES_OF_ONE = 8
 """A network may take so many bytes while it is built for each byte of its weights, beside `FREE_BYTES`."""
 FREE_BYTES = 256 * 2**20
