@@ -24,6 +24,8 @@ from voxloop.runners.result import RunResult
 from voxloop.runners.run import run
 from voxloop.settings import Settings, child_environment, get_settings
 
+# The first run takes three quiet minutes; every later one finds most of its steps in the store.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 STEPS = {"ingest", "validate", "leakage", "poison", "features", "train", "export", "evaluate"}
 ACTS = {"fetch-champion", "accept", "gate", "track"}
 RULE = {"limit": 0.0, "comparison": {"kind": "non_inferiority", "margin": 0.03}}
@@ -155,7 +157,6 @@ def champion(passed: RunResult) -> Iterator[RunResult]:
     client.delete_registered_model_alias("emotion", "champion")
 
 
-@pytest.mark.slow
 def test_a_model_worse_than_the_champion_registers_nothing(train: Train, champion: RunResult) -> None:
     before = find_versions()
     result = train(overrides=["optimiser.learning_rate=1.0e-9"])  # it learns nothing
@@ -180,7 +181,6 @@ def test_an_empty_evaluation_set_registers_nothing(train: Train) -> None:
     assert find_versions() == before
 
 
-@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(platform: Settings, train: Train, tmp_path: Path) -> None:
     changes: dict[str, object] = {"overrides": ["seed=8"]}
     kill_when_it_says("export …", spell_arguments(changes), tmp_path / "killed")
@@ -191,7 +191,6 @@ def test_a_killed_run_goes_on_where_it_stopped(platform: Settings, train: Train,
     assert result.verdict == "CANNOT_TELL"
 
 
-@pytest.mark.slow
 def test_a_stored_result_with_one_byte_changed_is_not_used(platform: Settings, passed: RunResult, train: Train) -> None:
     (stored,) = find_stored(platform.store / "export", Path(passed.folders["export"]["out"]) / "model.onnx")
     flip_a_byte(stored)
@@ -211,7 +210,6 @@ def test_an_absent_registry_is_worth_another_try(train: Train, monkeypatch: pyte
     get_settings.cache_clear()
 
 
-@pytest.mark.slow
 def test_dvc_has_nothing_to_do_the_second_time(
     platform: Settings, passed: RunResult, project: Path, tmp_path: Path
 ) -> None:
@@ -227,7 +225,6 @@ def test_dvc_has_nothing_to_do_the_second_time(
     assert evaluation["champion"] is None
 
 
-@pytest.mark.slow
 def test_an_entry_point_of_mlproject_runs(platform: Settings, passed: RunResult, project: Path, tmp_path: Path) -> None:
     dataset = passed.folders["ingest"]["out"]
     out = tmp_path / "features"
