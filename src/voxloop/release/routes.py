@@ -189,8 +189,19 @@ def read_route(entries: Iterable[Entry], task: str) -> Route | None:
     Raises:
         IntegrityError: The row is none that this version can read.
     """
-    rows = [entry for entry in entries if entry.kind == ROUTE and entry.task == task]
-    return route_of(rows[-1]) if rows else None
+    row = find_route_row(entries, task)
+    return route_of(row) if row else None
+
+
+def find_route_row(entries: Iterable[Entry], task: str) -> Entry | None:
+    """Return the row of the route in force."""
+    rows = list_route_rows(entries, task)
+    return rows[-1] if rows else None
+
+
+def list_route_rows(entries: Iterable[Entry], task: str) -> list[Entry]:
+    """Return every route row of a family, by sequence."""
+    return [entry for entry in entries if entry.kind == ROUTE and entry.task == task]
 
 
 def route_of(entry: Entry) -> Route:
