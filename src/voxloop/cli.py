@@ -62,7 +62,11 @@ COMMANDS = (
     Command("card", "voxloop.jobs.card:card", "Write the model card of an evaluation, to read in a browser.", ACTS),
     Command("track", "voxloop.jobs.track:track", "Log one training, with its evidence, to MLflow.", ACTS),
     Command("register", "voxloop.jobs.register:register", "Make a PASS a model version, alias challenger.", ACTS),
-    Command("deploy", "voxloop.jobs.deploy:deploy", "Put what was approved on Triton, alias champion.", ACTS),
+    Command("deploy", "voxloop.jobs.deploy:deploy", "Put what was approved into service.", ACTS),
+    Command("reconcile", "voxloop.jobs.reconcile:reconcile", "Make MLflow and Triton follow the ledger.", ACTS),
+    Command("rollback", "voxloop.jobs.rollback:rollback", "Go back to the fallback, at once.", ACTS),
+    Command("freeze", "voxloop.jobs.freeze:freeze", "Let nothing new into service until a day.", ACTS),
+    Command("unfreeze", "voxloop.jobs.freeze:unfreeze", "End a freeze before its day.", ACTS),
     Command("ask", "voxloop.jobs.ask:ask", "Ask the served model about one audio file.", ACTS),
     Command(
         "run",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -95,6 +97,15 @@ class World:
             place=place,
             clock=self.now,
         )
+
+    def copy(self, folder: Path) -> World:
+        """Return a world like it, ledger too, that shares nothing with it."""
+        shutil.copytree(self.folder, folder)
+        twin = World(folder)
+        for name in ("versions", "aliases", "model_tags", "repository", "loaded"):
+            setattr(twin, name, copy(getattr(self, name)))
+        twin.moment, twin.places = self.moment, self.places
+        return twin
 
     def now(self) -> datetime:
         self.moment += self.step
