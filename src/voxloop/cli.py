@@ -119,7 +119,7 @@ COMMANDS = (
     Command("erase", "voxloop.jobs.erase:erase", "Erase a speaker from all data, features and stores.", DATA),
     Command("gc", "voxloop.jobs.gc:gc", "Free what no model and no retraining needs.", DATA),
     Command("ledger verify", "voxloop.jobs.ledger:verify", "Check that nothing was changed or cut off.", LEDGER),
-    Command("ledger show", "voxloop.jobs.ledger:show", "Print the newest entries.", LEDGER),
+    Command("ledger show", "voxloop.jobs.ledger:show", "Print entries, or who was champion when, and why.", LEDGER),
     Command("ledger looks", "voxloop.jobs.ledger:looks", "Print the looks left on each evaluation set.", LEDGER),
     Command("ledger migrate", "voxloop.jobs.ledger:migrate", "Bring the tables up to date, as their owner.", LEDGER),
     Command("ledger restore-head", "voxloop.jobs.ledger:restore_head", "Answer for a head not kept here.", LEDGER),

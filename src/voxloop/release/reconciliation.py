@@ -141,7 +141,7 @@ def adopt(platform: Platform, champion: ModelVersion) -> Entry:
     )
     act = f"route/adopted/{champion.task}/{digest_json(route.as_payload())[:16]}"
     because = f"version {champion.number}, by its alias in MLflow: it was put into service before there were routes"
-    return record_route(platform.ledger, route, act=act, at=platform.clock(), because=because)
+    return record_route(platform.ledger, route, act=act, at=platform.clock(), because=because, version=champion.number)
 
 
 def find_unfinished(platform: Platform, task: str, *, take_over: bool = False) -> Iterator[Finding]:

@@ -148,7 +148,7 @@ def parse_route(task: str, payload: Mapping[str, Any]) -> Route:
     return Route(task=task, **payload)
 
 
-def draft_route(route: Route, *, act: str, at: datetime, because: str = "") -> Draft:
+def draft_route(route: Route, *, act: str, at: datetime, because: str = "", version: int | None = None) -> Draft:
     """Return the ledger entry that puts a route in force.
 
     Args:
@@ -156,13 +156,18 @@ def draft_route(route: Route, *, act: str, at: datetime, because: str = "") -> D
         act: Unique name of the act that writes it, such as `route/rollback/…`: its second part says what kind it was.
         at: Aware.
         because: Why, for a person; no name of a speaker.
+        version: Number of the version that gets everybody, where no claim in the ledger says it.
     """
-    payload = {"route": route.as_payload(), "because": because}
+    payload: dict[str, object] = {"route": route.as_payload(), "because": because}
+    if version is not None:
+        payload["version"] = version
     subject = max(route.models, key=lambda digest: (route.weights[digest], digest), default=NO_MODEL)
     return Draft(kind=ROUTE, task=route.task, subject=subject, act=act, payload=payload, at=at)
 
 
-def record_route(ledger: Ledger, route: Route, *, act: str, at: datetime, because: str = "") -> Entry:
+def record_route(
+    ledger: Ledger, route: Route, *, act: str, at: datetime, because: str = "", version: int | None = None
+) -> Entry:
     """Put a route in force, whatever was in force before; an act that runs twice writes once.
 
     Args:
@@ -171,12 +176,13 @@ def record_route(ledger: Ledger, route: Route, *, act: str, at: datetime, becaus
         act: Of the writer.
         at: Aware.
         because: Why.
+        version: Of the model.
 
     Raises:
         IntegrityError: The act wrote another route before, or the end of the ledger is not as it was left.
         ServiceUnavailableError: The ledger does not answer.
     """
-    return ledger.append(draft_route(route, act=act, at=at, because=because))
+    return ledger.append(draft_route(route, act=act, at=at, because=because, version=version))
 
 
 def read_route(entries: Iterable[Entry], task: str) -> Route | None:
