@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 
 from voxloop.ledger.entry import PROMOTION, ROUTE, Entry
 from voxloop.release.champion import read_champion
@@ -71,12 +72,7 @@ def list_reigns(entries: Sequence[Entry], task: str) -> list[Reign]:
                 sequence=row.sequence,
             )
         )
-    ends = [*(reign.since for reign in begun[1:]), None]
-    return [_end(reign, until) for reign, until in zip(begun, ends, strict=True)]
-
-
-def _end(reign: Reign, until: datetime | None) -> Reign:
-    return Reign(**{**vars(reign), "until": until})
+    return [replace(reign, until=after.since) for reign, after in pairwise(begun)] + begun[-1:]
 
 
 def _find_version(entries: Sequence[Entry], row: Entry, model: str | None) -> int | None:
