@@ -85,7 +85,7 @@ def count_calls(world: World) -> int:
         # Killed after a call is killed before the next one.
         (Killed, False, "deploy"),
         (Killed, False, "reconcile"),
-        (ServiceUnavailableError, True, "reconcile"),
+        pytest.param(ServiceUnavailableError, True, "reconcile", marks=pytest.mark.slow),
         pytest.param(ServiceUnavailableError, True, "deploy", marks=pytest.mark.slow),
         pytest.param(ServiceUnavailableError, False, "deploy", marks=pytest.mark.slow),
         pytest.param(ServiceUnavailableError, False, "reconcile", marks=pytest.mark.slow),
