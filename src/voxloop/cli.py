@@ -22,6 +22,7 @@ ACTS = Group("Acts: always run, safe to run twice", sort_key=2)
 PLATFORM = Group("The platform on this machine", sort_key=3)
 EXPERIMENTS = Group("Experiments: pipelines, searches, comparisons", sort_key=4)
 DATA = Group("The data: look, freeze, erase, tidy", sort_key=5)
+RELEASE = Group("Release: who serves, going back, freezing", sort_key=7)
 LEDGER = Group("The ledger: what was judged, looked at, decided", sort_key=6)
 
 
@@ -63,10 +64,10 @@ COMMANDS = (
     Command("track", "voxloop.jobs.track:track", "Log one training, with its evidence, to MLflow.", ACTS),
     Command("register", "voxloop.jobs.register:register", "Make a PASS a model version, alias challenger.", ACTS),
     Command("deploy", "voxloop.jobs.deploy:deploy", "Put what was approved into service.", ACTS),
-    Command("reconcile", "voxloop.jobs.reconcile:reconcile", "Make MLflow and Triton follow the ledger.", ACTS),
-    Command("rollback", "voxloop.jobs.rollback:rollback", "Go back to the fallback, at once.", ACTS),
-    Command("freeze", "voxloop.jobs.freeze:freeze", "Let nothing new into service until a day.", ACTS),
-    Command("unfreeze", "voxloop.jobs.freeze:unfreeze", "End a freeze before its day.", ACTS),
+    Command("reconcile", "voxloop.jobs.reconcile:reconcile", "Make MLflow and Triton follow the ledger.", RELEASE),
+    Command("rollback", "voxloop.jobs.rollback:rollback", "Go back to the fallback, at once.", RELEASE),
+    Command("freeze", "voxloop.jobs.freeze:freeze", "Let nothing new into service until a day.", RELEASE),
+    Command("unfreeze", "voxloop.jobs.freeze:unfreeze", "End a freeze before its day.", RELEASE),
     Command("ask", "voxloop.jobs.ask:ask", "Ask the served model about one audio file.", ACTS),
     Command(
         "run",
