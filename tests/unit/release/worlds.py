@@ -192,7 +192,7 @@ class World:
         def act() -> str:
             if name in self.unservable or name not in self.loaded:
                 raise ServiceUnavailableError(f"Triton does not serve {name}")
-            return next(one.model_digest for one in self.versions.values() if one.serving_name == name)
+            return digest_of(int(name.removeprefix("emotion-")))
 
         return self.calls(act)
 
