@@ -14,7 +14,7 @@ from tests.unit.ledger.books import open_book
 from voxloop.errors import RefusedError
 from voxloop.ledger.book import Ledger
 from voxloop.release.champion import read_champion
-from voxloop.release.claims import close_claim, flip, take_claim
+from voxloop.release.claims import close_claim, find_open, flip, take_claim, void_claim
 from voxloop.release.versions import MODEL_DIGEST, ModelVersion
 from voxloop.settings import Settings, child_environment, get_settings, now
 
@@ -22,11 +22,12 @@ from voxloop.settings import Settings, child_environment, get_settings, now
 def promote(ledger: Ledger, promoter: int, number: int) -> str:
     """Try to make a model of one's own the champion; return the act of the flip, or `refused`."""
     version = ModelVersion("emotion", number, "run", {MODEL_DIGEST: f"{promoter:02x}{number:06x}" * 8})
-    replaces = read_champion(ledger.read(), "emotion")
+    entries = ledger.read()
+    replaces, standing = read_champion(entries, "emotion"), find_open(entries, "emotion")
+    if standing is not None and promoter % 2 == 0:
+        void_claim(ledger, standing, because=f"taken over by {promoter}", at=now(), is_final=False)
     try:
-        claim = take_claim(
-            ledger, version, replaces=replaces, place=f"place-{promoter}", at=now(), take_over=promoter % 2 == 0
-        )
+        claim = take_claim(ledger, version, replaces=replaces, place=f"place-{promoter}", at=now())
         row = flip(ledger, claim, at=now(), because=replaces or "none")
     except RefusedError:
         return "refused"

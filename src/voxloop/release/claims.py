@@ -64,9 +64,7 @@ class Claim:
         return f"the promotion of {self.task} version {self.version} (ledger entry {self.entry.sequence})"
 
 
-def take_claim(
-    ledger: Ledger, version: ModelVersion, *, replaces: str | None, place: str, at: datetime, take_over: bool = False
-) -> Claim:
+def take_claim(ledger: Ledger, version: ModelVersion, *, replaces: str | None, place: str, at: datetime) -> Claim:
     """Take the promotion of a version on oneself; a claim of this place for the same is gone on with.
 
     Args:
@@ -75,7 +73,6 @@ def take_claim(
         replaces: Digest of the champion that it was found fit to replace.
         place: Of this model repository, whose lock the caller holds.
         at: Aware.
-        take_over: A person says that whoever holds a claim at another place has ended.
 
     Raises:
         RefusedError: Another place promotes, the champion has changed meanwhile, or the family is frozen.
@@ -86,8 +83,8 @@ def take_claim(
     def decide(entries: list[Entry]) -> Draft | Entry:
         standing = find_open(entries, version.task)
         if standing is not None:
-            if standing.place != place and not take_over:
-                raise _refuse_foreign(standing)
+            if standing.place != place:
+                raise explain_foreign(standing)
             if _is_same(standing, version, place, entries):
                 return standing.entry
             return _draft_void(standing, "another promotion was begun before it had ended", at, is_final=False)
@@ -206,6 +203,15 @@ def void_claim(ledger: Ledger, claim: Claim, *, because: str, at: datetime, is_f
     return ledger.append_decided(lambda entries: _find_closing(entries, claim) or draft)
 
 
+def explain_foreign(claim: Claim) -> RefusedError:
+    """Return why a claim of another place is left alone, and what a person can do."""
+    return RefusedError(
+        f"{claim} goes on at another place ({claim.place}), since {claim.entry.at[:19]}",
+        rule="one promotion of a family at a time; whether a process elsewhere has ended is for a person to say",
+        remedy=f"wait; if that machine is gone for good: voxloop reconcile --task {claim.task} --take-over",
+    )
+
+
 def list_used(entries: Sequence[Entry], task: str) -> set[int]:
     """Return the versions that were put into service once: their approval is used up, by their flip."""
     claims = [Claim(entry) for entry in entries if entry.task == task and _is_claim(entry)]
@@ -270,14 +276,6 @@ def _is_claim(entry: Entry) -> bool:
 
 def _is_closing(entry: Entry) -> bool:
     return entry.kind == VOID or (entry.kind == PROMOTION and entry.content.get("step") == DONE)
-
-
-def _refuse_foreign(claim: Claim) -> RefusedError:
-    return RefusedError(
-        f"{claim} goes on at another place ({claim.place}), since {claim.entry.at[:19]}",
-        rule="one promotion of a family at a time",
-        remedy=f"wait; if that machine is gone for good: voxloop reconcile --task {claim.task} --take-over",
-    )
 
 
 def _refuse_overtaken(claim: Claim, how: str) -> RefusedError:

@@ -7,6 +7,7 @@ before the row, the old champion is in force; after it, the new one; each step m
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,8 @@ from voxloop.release.claims import (
     void_claim,
     write_back,
 )
+from voxloop.release.finding import Finding
 from voxloop.release.mirror import (
-    copy_head,
     find_head_copy,
     find_leftovers,
     find_unmirrored,
@@ -50,14 +51,13 @@ class Promotion:
     """Largest difference between a golden answer at export and on the server."""
 
 
-def promote(platform: Platform, version: ModelVersion, *, workplace: Path, take_over: bool = False) -> Promotion:
+def promote(platform: Platform, version: ModelVersion, *, workplace: Path) -> Promotion:
     """Put `version` into service in place of the champion, which stays loaded as the fallback.
 
     Args:
         platform: What is worked on; its model repository's lock is held by the caller.
         version: An approved version that may replace the champion.
         workplace: An empty folder to download into.
-        take_over: See `take_claim`.
 
     Raises:
         IntegrityError: The downloaded model has another digest or no good signature, what was staged was changed, or
@@ -73,7 +73,6 @@ def promote(platform: Platform, version: ModelVersion, *, workplace: Path, take_
         replaces=champion.model_digest if champion else None,
         place=platform.place,
         at=platform.clock(),
-        take_over=take_over,
     )
     try:
         approval = record_approval(platform.ledger, version, by=UNVERIFIED, at=platform.clock())
@@ -148,17 +147,19 @@ def settle(platform: Platform, claim: Claim) -> None:
     before = None
     while (row := find_route_row(platform.ledger.read(), claim.task)) != before:  # a rollback may come in between
         before = row
-        for find in (find_unmirrored, find_leftovers):
-            for finding in find(platform, claim.task):
-                if finding.problem is not None:
-                    raise finding.problem
-                if finding.mend is not None:
-                    finding.mend()
+        require_mended(find_unmirrored(platform, claim.task))
+        require_mended(find_leftovers(platform, claim.task))
     close_claim(platform.ledger, claim, at=platform.clock())
-    for finding in find_head_copy(platform, claim.task):
+    require_mended(find_head_copy(platform, claim.task))
+
+
+def require_mended(findings: Iterable[Finding]) -> None:
+    """Put everything right, or raise why it is for a person to do."""
+    for finding in findings:
         if finding.problem is not None:
             raise finding.problem
-        copy_head(platform, claim.task, platform.ledger.read())
+        if finding.mend is not None:
+            finding.mend()
 
 
 def go_back(platform: Platform, claim: Claim, problem: VoxloopError) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxloop.errors import IntegrityError, RefusedError, ServiceUnavailableError, VoxloopError
+from voxloop.errors import IntegrityError, ServiceUnavailableError, VoxloopError
 from voxloop.ledger.entry import ROLLBACK, Entry
 from voxloop.release.champion import find_bearer, require_bearer
-from voxloop.release.claims import find_flip, find_open
+from voxloop.release.claims import explain_foreign, find_flip, find_open
 from voxloop.release.finding import Finding
 from voxloop.release.mirror import find_head_copy, find_leftovers, find_unmirrored
 from voxloop.release.promotion import finish, serve, undo
@@ -151,12 +151,7 @@ def find_unfinished(platform: Platform, task: str, *, take_over: bool = False) -
     if claim is None:
         return
     if claim.place != platform.place and not take_over:
-        foreign = RefusedError(
-            f"{claim} goes on at another place ({claim.place}), since {claim.entry.at[:19]}",
-            rule="whether a process elsewhere has ended is for a person to say",
-            remedy=f"wait; if that machine is gone for good: voxloop reconcile --task {task} --take-over",
-        )
-        yield Finding(f"{claim} is not done", problem=foreign)
+        yield Finding(f"{claim} is not done", problem=explain_foreign(claim))
     elif find_flip(entries, claim) is None:
         yield Finding(f"{claim} was not ended, and is undone", lambda: undo(platform, claim))
     else:

@@ -35,9 +35,9 @@ def version(number: int, model: int | None = None, **tags: str) -> ModelVersion:
     return ModelVersion("emotion", number, f"run-{number}", {MODEL_DIGEST: digest_of(model or number), **tags})
 
 
-def claim(ledger: Ledger, number: int, *, place: str = "here", take_over: bool = False) -> Claim:
+def claim(ledger: Ledger, number: int, *, place: str = "here") -> Claim:
     replaces = read_champion(ledger.read(), "emotion")
-    return take_claim(ledger, version(number), replaces=replaces, place=place, at=AT, take_over=take_over)
+    return take_claim(ledger, version(number), replaces=replaces, place=place, at=AT)
 
 
 def promote(ledger: Ledger, number: int) -> None:
@@ -76,7 +76,8 @@ def test_a_claim_of_another_place_is_left_alone_but_for_a_persons_word(tmp_path:
     there = claim(ledger, 1, place="there")
     with pytest.raises(RefusedError, match="goes on at another place"):
         claim(ledger, 1)
-    here = claim(ledger, 1, take_over=True)
+    void_claim(ledger, there, because="that machine is gone", at=AT, is_final=False)
+    here = claim(ledger, 1)
     assert here.entry.content["attempt"] == 2
     with pytest.raises(RefusedError, match="no longer open"):
         flip(ledger, there, at=AT)
