@@ -50,14 +50,17 @@ def read_champion(entries: Sequence[Entry], task: str) -> str | None:
 def find_bearer(versions: Iterable[ModelVersion], digest: str, entries: Sequence[Entry]) -> ModelVersion | None:
     """Return the version a model in service is known by: the one promoted last, else the newest with its digest."""
     bearers = {version.number: version for version in versions if version.model_digest == digest}
-    promoted = [
-        entry.content["version"]
-        for entry in entries
-        if entry.kind == PROMOTION and entry.subject == digest and entry.content["version"] in bearers
-    ]
+    promoted = [number for number in list_promoted(entries, digest) if number in bearers]
     served = [number for number, version in bearers.items() if version.was_champion]
     number = promoted[-1] if promoted else max(served or bearers, default=None)
     return None if number is None else bearers[number]
+
+
+def list_promoted(entries: Sequence[Entry], digest: str) -> list[int]:
+    """Return the numbers of the versions as which a model was put into service, oldest first."""
+    acts = {entry.act for entry in entries}
+    claims = (entry for entry in entries if entry.kind == PROMOTION and entry.subject == digest)
+    return [int(claim.content["version"]) for claim in claims if f"route/{claim.act}" in acts]
 
 
 def require_bearer(versions: Iterable[ModelVersion], digest: str, entries: Sequence[Entry], task: str) -> ModelVersion:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
-from voxloop.ledger.entry import PROMOTION, ROUTE, Entry
-from voxloop.release.champion import read_champion
+from voxloop.ledger.entry import ROUTE, Entry
+from voxloop.release.champion import list_promoted, read_champion
 from voxloop.release.routes import list_route_rows, route_of
 
 BACK = "written back"
@@ -76,13 +76,9 @@ def list_reigns(entries: Sequence[Entry], task: str) -> list[Reign]:
 
 
 def _find_version(entries: Sequence[Entry], row: Entry, model: str | None) -> int | None:
-    """Return the version that was claimed last for a model before a row."""
-    claims = [
-        entry
-        for entry in entries
-        if entry.sequence < row.sequence and (entry.kind, entry.task, entry.subject) == (PROMOTION, row.task, model)
-    ]
-    return int(claims[-1].content["version"]) if claims else row.content.get("version")
+    """Return the version as which a model was put into service last, up to a row."""
+    promoted = list_promoted([entry for entry in entries if entry.sequence <= row.sequence], model or "")
+    return promoted[-1] if promoted else row.content.get("version")
 
 
 def _name_act(row: Entry) -> str:

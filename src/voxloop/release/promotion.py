@@ -82,7 +82,12 @@ def promote(platform: Platform, version: ModelVersion, *, workplace: Path) -> Pr
     except VoxloopError as problem:
         abandon(platform, claim, problem)
         raise
-    finish(platform, claim)
+    if not finish(platform, claim):
+        raise RefusedError(
+            f"{claim} was flipped, and another route was written before it was done",
+            rule="the newest route is in force, and a rollback waits for nobody",
+            remedy=f"see voxloop ledger show {version.task}",
+        )
     return Promotion(version, replaced=champion, difference=difference)
 
 
@@ -97,8 +102,11 @@ def serve(platform: Platform, version: ModelVersion, *, workplace: Path) -> floa
     return probe(name, golden, lambda waveform: server.answer(name, waveform))
 
 
-def finish(platform: Platform, claim: Claim) -> None:
+def finish(platform: Platform, claim: Claim) -> bool:
     """Confirm what was flipped to, or write the old route back; then let everything else follow, and say done.
+
+    Returns:
+        False when another route has been written since the flip, which then stays.
 
     Raises:
         VoxloopError: What was flipped to is not served: the old route is in force again.
@@ -113,13 +121,14 @@ def finish(platform: Platform, claim: Claim) -> None:
             at=platform.clock(),
             is_final=True,
         )
-        return
+        return False
     try:
         confirm(platform.server, row)
     except VoxloopError as problem:
         go_back(platform, claim, problem)
         raise
     settle(platform, claim)
+    return True
 
 
 def confirm(server: Server, row: Entry) -> None:

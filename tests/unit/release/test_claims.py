@@ -168,6 +168,14 @@ def test_a_model_is_known_by_the_version_it_was_promoted_as(tmp_path: Path) -> N
     same = [version(2, 2), version(5, 2)]
     assert find_bearer(same, digest_of(2), ledger.read()) == same[0]
     assert find_bearer(same[1:], digest_of(2), ledger.read()) == same[1]
+    void_claim(
+        ledger,
+        take_claim(ledger, same[1], replaces=digest_of(2), place="here", at=AT),
+        because="x",
+        at=AT,
+        is_final=True,
+    )
+    assert find_bearer(same, digest_of(2), ledger.read()) == same[0], "claimed is not promoted"
     assert find_bearer([], digest_of(2), ledger.read()) is None
     served = version(4, 3, **{PROMOTED_AT: "2026"})
     assert find_bearer([served, version(6, 3)], digest_of(3), ledger.read()) == served

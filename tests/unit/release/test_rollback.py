@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,6 +92,22 @@ def test_a_rollback_in_the_middle_of_a_promotion_wins(tmp_path: Path) -> None:
         flip(ledger, claim, at=world.now())
     mend(world)
     world.require_whole(1, None)
+
+
+def test_a_rollback_right_after_a_flip_wins_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make_world(tmp_path)
+
+    def flip_and_be_rolled_back(*arguments: Any, **named: Any) -> Any:
+        row = flip(*arguments, **named)
+        go_back(world)
+        return row
+
+    monkeypatch.setattr("voxloop.release.promotion.flip", flip_and_be_rolled_back)
+    with pytest.raises(RefusedError, match="another route was written before it was done"):
+        run(world, 3)
+    mend(world)
+    world.require_whole(2, None)
+    assert find_recorded_objection(world.entries(), world.versions[3], by_name=True).startswith("its approval is used")
 
 
 def test_during_a_freeze_it_is_allowed(tmp_path: Path) -> None:
