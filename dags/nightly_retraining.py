@@ -14,6 +14,8 @@ again (exit code 75, or a process killed from outside); steps already finished c
   which; nothing needs to be cleaned up.
 * **`announce_challenger` was skipped.** The gate said FAIL or CANNOT_TELL. The reasons are in `verdict.json` in the
   folder that `run_training` handed on, and with the evidence in MLflow. Nobody needs to be woken: the champion stays.
+* **The family is frozen.** It was trained and judged as ever, so that nothing is missing when the freeze ends;
+  `announce_challenger` says that its challenger waits, for approval and for the end of the freeze.
 * **Nothing ran last night.** One run at a time: look for one that is still running, and at the scheduler's health.
 * Safe to start again at any time, also by hand with other parameters.
 """
@@ -23,6 +25,7 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from voxloop.runners.freezes import describe_freeze
 from voxloop.runners.retraining import describe_outcome, run_training
 
 NULLABLE_TEXT, NULLABLE_LIST = ["null", "string"], ["null", "array"]
@@ -71,7 +74,7 @@ def nightly_retraining() -> None:
     def announce_challenger(outcome: dict[str, object]) -> None:
         if outcome["version"] is None:
             raise AirflowSkipException(describe_outcome(outcome))
-        print(describe_outcome(outcome), flush=True)
+        print(describe_outcome(outcome, describe_freeze(str(outcome["task"]))), flush=True)
 
     announce_challenger(train_and_judge())  # type: ignore[arg-type]
 

@@ -22,6 +22,7 @@ ACTS = Group("Acts: always run, safe to run twice", sort_key=2)
 PLATFORM = Group("The platform on this machine", sort_key=3)
 EXPERIMENTS = Group("Experiments: pipelines, searches, comparisons", sort_key=4)
 DATA = Group("The data: look, freeze, erase, tidy", sort_key=5)
+RELEASE = Group("Release: who serves, going back, freezing", sort_key=7)
 LEDGER = Group("The ledger: what was judged, looked at, decided", sort_key=6)
 
 
@@ -62,7 +63,11 @@ COMMANDS = (
     Command("card", "voxloop.jobs.card:card", "Write the model card of an evaluation, to read in a browser.", ACTS),
     Command("track", "voxloop.jobs.track:track", "Log one training, with its evidence, to MLflow.", ACTS),
     Command("register", "voxloop.jobs.register:register", "Make a PASS a model version, alias challenger.", ACTS),
-    Command("deploy", "voxloop.jobs.deploy:deploy", "Put what was approved on Triton, alias champion.", ACTS),
+    Command("deploy", "voxloop.jobs.deploy:deploy", "Put what was approved into service.", ACTS),
+    Command("reconcile", "voxloop.jobs.reconcile:reconcile", "Make MLflow and Triton follow the ledger.", RELEASE),
+    Command("rollback", "voxloop.jobs.rollback:rollback", "Go back to the fallback, at once.", RELEASE),
+    Command("freeze", "voxloop.jobs.freeze:freeze", "Let nothing new into service until a day.", RELEASE),
+    Command("unfreeze", "voxloop.jobs.freeze:unfreeze", "End a freeze before its day.", RELEASE),
     Command("ask", "voxloop.jobs.ask:ask", "Ask the served model about one audio file.", ACTS),
     Command(
         "run",
@@ -115,7 +120,7 @@ COMMANDS = (
     Command("erase", "voxloop.jobs.erase:erase", "Erase a speaker from all data, features and stores.", DATA),
     Command("gc", "voxloop.jobs.gc:gc", "Free what no model and no retraining needs.", DATA),
     Command("ledger verify", "voxloop.jobs.ledger:verify", "Check that nothing was changed or cut off.", LEDGER),
-    Command("ledger show", "voxloop.jobs.ledger:show", "Print the newest entries.", LEDGER),
+    Command("ledger show", "voxloop.jobs.ledger:show", "Print entries, or who was champion when, and why.", LEDGER),
     Command("ledger looks", "voxloop.jobs.ledger:looks", "Print the looks left on each evaluation set.", LEDGER),
     Command("ledger migrate", "voxloop.jobs.ledger:migrate", "Bring the tables up to date, as their owner.", LEDGER),
     Command("ledger restore-head", "voxloop.jobs.ledger:restore_head", "Answer for a head not kept here.", LEDGER),

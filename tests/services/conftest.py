@@ -60,6 +60,9 @@ FAMILIES = [
     "bytes",
     "bad-data",
     "looked",
+    "mended",
+    "rolled",
+    "storm",
 ]
 
 

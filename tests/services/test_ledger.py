@@ -20,7 +20,8 @@ from tests.unit.ledger.books import AT, KEY, SetOfSpeech, make_draft
 from voxloop.errors import IntegrityError, ServiceUnavailableError, VoxloopError
 from voxloop.ledger.book import Ledger, open_ledger
 from voxloop.ledger.looks import LookPolicy, record_look
-from voxloop.ledger.tables import VERSION_TABLE, LedgerTable
+from voxloop.ledger.revision import VERSION_TABLE
+from voxloop.ledger.tables import LedgerTable
 from voxloop.settings import Settings
 
 COPY = "SELECT {}, at, kind, task, subject, 'new', payload, previous, sealer, digest FROM ledger_entry LIMIT 1"

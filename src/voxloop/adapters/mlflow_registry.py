@@ -186,6 +186,15 @@ class MlflowRegistry:
         with translated(self.settings):
             self.client.set_model_version_tag(version.task, str(version.number), name, value)
 
+    def read_model_tag(self, task: str, name: str) -> str | None:
+        """Return a tag of the registered model of a task; None where it has none."""
+        return mlflow_rest.read_model_tags(self.settings, task).get(name)
+
+    def set_model_tag(self, task: str, name: str, value: str) -> None:
+        """Tag the registered model of a task."""
+        with translated(self.settings):
+            self.client.set_registered_model_tag(task, name, value)
+
     def _none_if_absent(self, ask: Callable[[], Answer]) -> Answer | None:
         from mlflow.exceptions import MlflowException
 

@@ -52,6 +52,21 @@ def list_versions(settings: Settings, task: str) -> list[ModelVersion]:
         query["page_token"] = token
 
 
+def read_model_tags(settings: Settings, task: str) -> dict[str, str]:
+    """Return the tags of the registered model of a task; none when it has no model yet.
+
+    Raises:
+        ServiceUnavailableError: The server does not answer.
+    """
+    try:
+        found = _get(settings, "registered-models/get", name=task)["registered_model"]
+    except _RefusalError as refused:
+        if refused.code in ABSENT:
+            return {}
+        raise
+    return {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+
+
 def _read(found: dict[str, Any]) -> ModelVersion:
     tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
     return ModelVersion(found["name"], int(found["version"]), found.get("run_id", ""), tags)

@@ -145,6 +145,12 @@ class TritonServer:
         values: dict[str, Any] = {key: value["string_value"] for key, value in parameters.items()}
         return values | {"labels": json.loads(values["labels"])}
 
+    def read_digest(self, name: str) -> str:
+        """Return the digest of the model that is served as `name`; empty where its configuration does not say."""
+        with self._translated(name):
+            parameters = self.client.get_model_config(name)["parameters"]
+        return str(parameters.get("model_digest", {}).get("string_value", ""))
+
     def answer(self, name: str, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probabilities (float32 [labels]) for one waveform (float32 [samples], 16 kHz, in [-1, 1]).
 

@@ -46,12 +46,14 @@ def ask(task: str, file: Path, *, json: bool = False) -> None:
 
     Raises:
         InputError: The file is missing or is no sound, or the task has no champion yet.
+        IntegrityError: The ledger is not whole, or Triton serves another model than it says.
         ServiceUnavailableError: MLflow or Triton does not answer, or Triton does not serve the champion.
     """
-    from voxloop.adapters.mlflow_rest import find_alias
+    from voxloop.adapters.mlflow_registry import MlflowRegistry
     from voxloop.adapters.triton import TritonServer
     from voxloop.errors import InputError, IntegrityError
-    from voxloop.release.versions import CHAMPION
+    from voxloop.ledger.book import open_ledger
+    from voxloop.release.champion import find_champion
     from voxloop.settings import get_settings
     from voxloop.speech.waveform import decode_audio
     from voxloop.tasks import require_task
@@ -63,7 +65,7 @@ def ask(task: str, file: Path, *, json: bool = False) -> None:
     settings = get_settings()
     with TritonServer(settings) as server:
         server.require_ready()
-        champion = find_alias(settings, task, CHAMPION)
+        champion = find_champion(MlflowRegistry(settings), open_ledger(settings), task)
         if champion is None:
             raise InputError(
                 f"{task} has no champion", rule="the champion answers", remedy="approve a version, `voxloop deploy`"
@@ -73,7 +75,7 @@ def ask(task: str, file: Path, *, json: bool = False) -> None:
         if served["model_digest"] != champion.model_digest:
             raise IntegrityError(
                 f"Triton serves {served['model_digest'][:12]} as {name}, the champion is {champion.model_digest[:12]}",
-                remedy="run `voxloop deploy`",
+                remedy=f"run `voxloop reconcile --task {task}`",
             )
         labels = served["labels"]
         probabilities = [float(value) for value in server.answer(name, waveform)]

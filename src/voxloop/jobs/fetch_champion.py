@@ -9,6 +9,8 @@ from pathlib import Path
 def fetch_champion(out: Path, *, task: str = "emotion") -> Path:
     """Copy the champion's model folder out of the registry, verified, for a fair comparison.
 
+    The champion is who the ledger's route gives all requests to, whatever alias stands where.
+
     Writes `model/`, `data_report/` (what its data looked like, for the next to be compared with) and `champion.json`
     with its version, its digest and whether there has ever been a champion; without one there is `champion.json` alone.
 
@@ -20,20 +22,23 @@ def fetch_champion(out: Path, *, task: str = "emotion") -> Path:
         The folder written.
 
     Raises:
-        IntegrityError: The registry holds other bytes than were registered.
+        IntegrityError: The registry holds other bytes than were registered, or the ledger is not whole.
         ServiceUnavailableError: MLflow does not answer; that is not the same as no champion.
     """
     from voxloop.adapters.mlflow_registry import MlflowRegistry
     from voxloop.data.acceptance import KEPT_AS
-    from voxloop.release.versions import CHAMPION, FALLBACK
+    from voxloop.ledger.book import open_ledger
+    from voxloop.release.champion import find_champion
+    from voxloop.release.versions import FALLBACK
     from voxloop.settings import get_settings
     from voxloop.store.atomic import build_folder, write_file
     from voxloop.tasks import require_task
 
     require_task(task)
     with build_folder(out) as folder:
-        registry = MlflowRegistry(get_settings())
-        champion = registry.find_alias(task, CHAMPION)
+        settings = get_settings()
+        registry = MlflowRegistry(settings)
+        champion = find_champion(registry, open_ledger(settings), task)
         content: dict[str, object] = {"version": None, "model_digest": None, "ever": True}
         if champion is not None:
             registry.download_model(champion, folder / "model")

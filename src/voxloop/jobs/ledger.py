@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -15,6 +16,7 @@ from voxloop.errors import InputError
 if TYPE_CHECKING:
     from voxloop.ledger.book import Ledger
     from voxloop.ledger.looks import Wear
+    from voxloop.release.history import Reign
 
 SHORT = 20
 """Characters of a digest that a table shows."""
@@ -34,37 +36,72 @@ def verify() -> None:
 
 
 def show(
+    task: str | None = None,
     *,
+    at: str | None = None,
     kind: str | None = None,
     subject: str | None = None,
     limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> None:
-    """Print the newest entries, oldest first.
+    """Print the newest entries, oldest first; of a family, who was champion when, and why.
 
-    What is there is printed even if the ledger is not whole, for somebody who looks for what has happened; then the
-    command says what is wrong and ends with exit 4.
+    `voxloop ledger show emotion` is the table of its champions, by the ledger alone: since and until when, version,
+    model, by which act, and the reason; with `--kind` or `--subject` it is the entries of the family instead.
+
+    Entries are printed even if the ledger is not whole, for somebody who looks for what has happened; then the command
+    says what is wrong and ends with exit 4. Champions are not.
 
     Args:
+        task: A family.
+        at: Only who was champion at this moment, or on this day (ISO 8601, UTC unless it says otherwise).
         kind: Only those, such as `judgement`, `look` or `bootstrap`.
         subject: Only those whose subject begins so: a model's digest, an evaluation set.
         limit: How many at most.
         as_json: A JSON object a line, payload included, instead of a table.
 
     Raises:
+        InputError: There is no such family, or no such moment.
         IntegrityError: The ledger is not whole.
         ServiceUnavailableError: Its database does not answer.
     """
     from voxloop.ledger.entry import FIELDS
 
     book = _open()
+    if at is not None or (task is not None and kind is None and subject is None):
+        show_champions(book, task, at, as_json=as_json)
+        return
     rows = [dict(zip(FIELDS, row, strict=True)) for row in book.read_unchecked()]
     wanted = [row for row in rows if kind in (None, row["kind"]) and str(row["subject"]).startswith(subject or "")]
+    wanted = [row for row in wanted if task in (None, row["task"])]
     for row in wanted[-limit:]:
         print(json.dumps(row, sort_keys=True, default=repr) if as_json else _describe(row))
     if not as_json:
         print(f"{len(wanted[-limit:])} of {len(rows)} entries" if rows else "the ledger is empty", flush=True)
     book.read()
+
+
+def show_champions(book: Ledger, task: str | None, at: str | None, *, as_json: bool) -> None:
+    """Print who was champion of a family when, and why; of a ledger that is whole alone.
+
+    Raises:
+        InputError: No family is named, there is no such one, or no such moment.
+        IntegrityError: The ledger is not whole.
+    """
+    from voxloop.release.history import list_reigns
+    from voxloop.tasks import require_task
+
+    if task is None:
+        raise InputError("--at without a family", rule="a family has champions", remedy="voxloop ledger show emotion")
+    require_task(task)
+    reigns = list_reigns(book.read(), task)
+    if at is not None:
+        start, end = _read_span(at)
+        reigns = [reign for reign in reigns if reign.covers(start, end)]
+    for reign in reigns:
+        print(_as_json(task, reign) if as_json else _as_line(reign))
+    if not reigns and not as_json:
+        print(f"{task} had no champion{f' then ({at})' if at else ' yet'}", flush=True)
 
 
 def looks(*, task: str | None = None, overrides: Overrides = ()) -> None:
@@ -155,6 +192,29 @@ def _list_wear(task: str | None, overrides: tuple[str, ...]) -> list[Wear]:
     known.update({(of, name): domain for of, name, domain in list_looked_at(entries)})
     named = (_Named(of, name, domain) for (of, name), domain in sorted(known.items()) if task in (None, of))
     return [measure_wear(entries, one, policy) for one in named]
+
+
+def _read_span(text: str) -> tuple[datetime, datetime]:
+    """Return first and last of a day, or a moment twice."""
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"--at {text!r} is no day", rule="ISO 8601", remedy="2026-11-21, 2026-11-21T14:00") from None
+    start = start if start.tzinfo else start.replace(tzinfo=UTC)
+    return start, start + timedelta(days=1) if len(text) <= len("2026-11-21") else start
+
+
+def _as_json(task: str, reign: Reign) -> str:
+    until = reign.until.isoformat() if reign.until else None
+    return json.dumps({"task": task, **vars(reign), "since": reign.since.isoformat(), "until": until}, sort_keys=True)
+
+
+def _as_line(reign: Reign) -> str:
+    until = f"{reign.until:%Y-%m-%d %H:%M:%S}" if reign.until else "now"
+    version = f"version {reign.version}" if reign.version else "-"
+    model = (reign.model or "none")[:12] if reign.is_on else f"{(reign.model or 'none')[:12]} (off)"
+    told = _plain(reign.because)
+    return f"{reign.since:%Y-%m-%d %H:%M:%S}  {until:<19}  {version:<10}  {model:<12}  {reign.act:<12}  {told}"
 
 
 def _describe(row: dict[str, object]) -> str:

@@ -6,6 +6,7 @@ the ledger, so nobody goes on with a ledger whose tail was cut.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from voxloop.errors import IntegrityError, RefusedError
 from voxloop.ledger.chain import Row, check_head, follow, follow_head
 from voxloop.ledger.entry import HEAD_RESTORED, Draft, Entry, Sealer, read_entry, seal_entry
-from voxloop.ledger.head import RUNBOOK, START, Head, read_head, write_head
+from voxloop.ledger.head import RUNBOOK, START, Head, dump_head, load_head, read_head, write_head
 from voxloop.store.digests import digest_bytes
 from voxloop.store.lock import hold_lock
 
@@ -60,6 +61,25 @@ class Ledger:
         """
         return self._append(draft, sequence)
 
+    def append_decided(self, decide: Callable[[list[Entry]], Draft | Entry]) -> Entry:
+        """Write what `decide` makes of all entries, and have it decide again whenever another was faster.
+
+        Args:
+            decide: Gives the draft to write, or the entry that says it already. Two drafts with other content have
+                other acts.
+
+        Raises:
+            IntegrityError: As `append` and `read`.
+            ServiceUnavailableError: As `append`.
+        """
+        while True:  # whoever was faster has appended, so somebody always gets on
+            entries = self.read()
+            decided = decide(entries)
+            if isinstance(decided, Entry):
+                return decided
+            if entry := self.append_after(decided, len(entries)):
+                return entry
+
     def read(self) -> list[Entry]:
         """Return all entries.
 
@@ -92,6 +112,25 @@ class Ledger:
             with hold_lock(self._lock):
                 self._advance(read_head(self._head, self._sealer), tip)
         return entries
+
+    def copy_head(self, entries: Sequence[Entry]) -> str:
+        """Return the end of `entries`, sealed, as a line of text to keep elsewhere: a witness of all before it."""
+        return dump_head(Head(entries[-1].sequence, entries[-1].digest) if entries else START, self._sealer)
+
+    def read_copy(self, entries: Sequence[Entry], text: str) -> Head:
+        """Return the head that `copy_head` once gave, when the ledger still goes through it.
+
+        Args:
+            entries: All of the ledger.
+            text: What was kept elsewhere.
+
+        Raises:
+            ValueError: It is no copy of ours, or was changed.
+            IntegrityError: The ledger is shorter, or has another entry there: it was cut or written again.
+        """
+        head = load_head(text, self._sealer)
+        check_head(entries, head)
+        return head
 
     def migrate(self) -> None:
         """Make the tables, or bring them up to date."""

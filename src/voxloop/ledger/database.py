@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,8 +110,9 @@ def _open_database(folder: Path, url: SecretStr | None) -> Database:
     from sqlalchemy import URL, create_engine, event
     from sqlalchemy.pool import NullPool
 
-    import voxloop.ledger.tables  # noqa: F401 - what is missing is missed here, not in the middle of an act
-
+    for name in ("alembic", "sqlmodel"):  # what is missing is missed here, not in the middle of an act
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(name=name)
     if url is not None:
         from voxloop.store.database_address import read_postgres_address
 

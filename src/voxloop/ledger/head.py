@@ -33,27 +33,45 @@ def read_head(path: Path, sealer: Sealer) -> Head | None:
         IntegrityError: It cannot be read, or its seal is not this runner's.
     """
     try:
-        found = json.loads(path.read_bytes())
-        head = Head(found["sequence"], found["digest"])
-        kept, by, true = str(found["seal"]), found["sealer"], _seal(head, sealer)
+        return load_head(path.read_bytes(), sealer)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError):
-        raise _unreadable(path, "is malformed") from None
-    if not hmac.compare_digest(kept.encode(errors="replace"), true.encode()):
-        raise _unreadable(path, "was changed" if by == sealer.name else "is sealed with another key")
-    return head
+    except _UnsealedError as wrong:
+        raise IntegrityError(
+            f"{path} {wrong}", rule="the head is sealed with the runner's key", remedy=RUNBOOK
+        ) from None
 
 
 def write_head(path: Path, head: Head, sealer: Sealer) -> None:
     """Replace the head kept at `path` in one step."""
-    content = {**asdict(head), "sealer": sealer.name, "seal": _seal(head, sealer)}
-    write_file(path, json.dumps(content, sort_keys=True) + "\n")
+    write_file(path, dump_head(head, sealer) + "\n")
+
+
+def dump_head(head: Head, sealer: Sealer) -> str:
+    """Return a head with its seal as one line of JSON."""
+    return json.dumps({**asdict(head), "sealer": sealer.name, "seal": _seal(head, sealer)}, sort_keys=True)
+
+
+def load_head(text: str | bytes, sealer: Sealer) -> Head:
+    """Return the head that `dump_head` gave.
+
+    Raises:
+        ValueError: The text is another, or its seal is not this runner's; says which.
+    """
+    try:
+        found = json.loads(text)
+        head = Head(found["sequence"], found["digest"])
+        kept, by, true = str(found["seal"]), found["sealer"], _seal(head, sealer)
+    except (ValueError, TypeError, KeyError):
+        raise _UnsealedError("is malformed") from None
+    if not hmac.compare_digest(kept.encode(errors="replace"), true.encode()):
+        raise _UnsealedError("was changed" if by == sealer.name else "is sealed with another key")
+    return head
+
+
+class _UnsealedError(ValueError):
+    pass
 
 
 def _seal(head: Head, sealer: Sealer) -> str:
     return sealer.seal("head", asdict(head))
-
-
-def _unreadable(path: Path, how: str) -> IntegrityError:
-    return IntegrityError(f"{path} {how}", rule="the head is sealed with the runner's key", remedy=RUNBOOK)

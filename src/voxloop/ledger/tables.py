@@ -1,15 +1,10 @@
-"""The table of entries. Its migrations stand in `migrations/versions`; a test holds the two against each other."""
+"""The table of entries, as Alembic sees it. A test holds it against the migrations in `migrations/versions`."""
 
 from __future__ import annotations
 
 from sqlalchemy import Integer, Text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
-
-VERSION_TABLE = "ledger_version"
-"""Alembic's own table; under its usual name another program in the same database may have one."""
-REVISION = "0001"
-"""The newest migration: what this code reads and writes."""
 
 
 class LedgerTable(SQLModel, registry=registry()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from voxloop.errors import InputError, RefusedError
@@ -27,7 +27,13 @@ class Choice:
     notices: tuple[str, ...]
 
 
-def choose_next(versions: Iterable[ModelVersion], champion: ModelVersion | None) -> Choice:
+Objected = Callable[[ModelVersion], str]
+"""Why the ledger does not let an approved version into service; empty when it does."""
+
+
+def choose_next(
+    versions: Iterable[ModelVersion], champion: ModelVersion | None, objected: Objected = lambda _: ""
+) -> Choice:
     """Return the newest approved version that is newer than the champion and may replace it.
 
     An approved version that may not is passed over and named in a notice, as is an approval that reads like a slip
@@ -39,7 +45,7 @@ def choose_next(versions: Iterable[ModelVersion], champion: ModelVersion | None)
     for version in newer:
         if version.tags.get(APPROVAL) != APPROVED:
             continue
-        if problem := find_objection(version, champion):
+        if problem := find_objection(version, champion) or objected(version):
             notices.append(f"{version} is approved, but {problem}: not deployed")
         else:
             return Choice(version, tuple(notices))
@@ -47,7 +53,12 @@ def choose_next(versions: Iterable[ModelVersion], champion: ModelVersion | None)
 
 
 def require_deployable(
-    number: int, versions: Sequence[ModelVersion], champion: ModelVersion | None, *, task: str
+    number: int,
+    versions: Sequence[ModelVersion],
+    champion: ModelVersion | None,
+    objected: Objected = lambda _: "",
+    *,
+    task: str,
 ) -> ModelVersion:
     """Return version `number`, asked for by name.
 
@@ -67,7 +78,7 @@ def require_deployable(
             rule="a person approves a version before it is served",
             remedy=f"set the tag {APPROVAL}={APPROVED} on it in the MLflow UI",
         )
-    if problem := find_objection(found, champion):
+    if problem := find_objection(found, champion) or objected(found):
         raise RefusedError(f"{found} may not be deployed: {problem}", remedy="run the training pipeline again")
     return found
 

@@ -1,74 +1,44 @@
-"""Putting an approved version into service: verify, stage, load, probe, flip, retire. Each step may be repeated.
+"""Putting an approved version into service, as a transaction of which one row of the ledger is the moment.
 
-Killed anywhere before the flip, the old champion is in force; after it, the new one. Running it again finishes
-what is left. The alias `champion` in the registry is the flip.
+Claim, verify, stage, load, probe; then the route row, **which is the flip**; then confirm, mirror, retire, done. Killed
+before the row, the old champion is in force; after it, the new one; each step may be repeated, and whoever comes next
+(`voxloop deploy`, `voxloop reconcile`) finishes or undoes. Aliases and tags of the registry follow the ledger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
-from voxloop.errors import VoxloopError
-from voxloop.release.probe import Floats, probe, read_golden
-from voxloop.release.versions import CHALLENGER, CHAMPION, FALLBACK, PROMOTED_AT, ModelVersion
+from voxloop.errors import ConfigError, IntegrityError, RefusedError, VoxloopError
+from voxloop.ledger.entry import Entry
+from voxloop.release.approvals import UNVERIFIED, record_approval
+from voxloop.release.champion import find_champion
+from voxloop.release.claims import (
+    Claim,
+    close_claim,
+    find_flip,
+    flip,
+    take_claim,
+    void_claim,
+    write_back,
+)
+from voxloop.release.finding import Finding
+from voxloop.release.mirror import (
+    find_head_copy,
+    find_leftovers,
+    find_unmirrored,
+    names_in_service,
+    take_down,
+)
+from voxloop.release.probe import probe, read_golden
+from voxloop.release.routes import find_route_row, route_of
+from voxloop.release.systems import Platform, Server
+from voxloop.release.versions import ModelVersion, serving_name
 
-
-class Registry(Protocol):
-    """What promotion asks of the model registry."""
-
-    def find_alias(self, task: str, alias: str) -> ModelVersion | None:
-        """Return the version that carries `alias`."""
-
-    def download_model(self, version: ModelVersion, out: Path) -> Path:
-        """Write the model folder of a version to `out`; raise `IntegrityError` unless it has the version's digest."""
-
-    def download_signature(self, version: ModelVersion, out: Path) -> Path:
-        """Write the signature of a version's model folder under `out`; raise `IntegrityError` where it has none."""
-
-    def set_alias(self, version: ModelVersion, alias: str) -> None:
-        """Move `alias` to `version`."""
-
-    def remove_alias(self, task: str, alias: str) -> None:
-        """Take `alias` away; nothing happens when no version carries it."""
-
-    def set_tag(self, version: ModelVersion, name: str, value: str) -> None:
-        """Tag a version."""
-
-
-class Signatures(Protocol):
-    """What promotion asks of the keeper of keys."""
-
-    def verify(self, folder: Path, signature: Path) -> None:
-        """Raise `IntegrityError` unless `folder` holds what was signed, no file more and none less."""
-
-
-class Server(Protocol):
-    """What promotion asks of the model server and its repository."""
-
-    def stage(self, name: str, model: Path, model_digest: str) -> bool:
-        """Put a model folder into the repository under `name`; return whether anything had to be written."""
-
-    def load(self, name: str) -> None:
-        """Load the staged model, or load it anew."""
-
-    def unload(self, name: str) -> None:
-        """Unload a model and wait until it is gone; nothing happens when it is not loaded."""
-
-    def remove(self, name: str) -> None:
-        """Take a model out of the repository."""
-
-    def is_ready(self, name: str) -> bool:
-        """Return whether `name` is loaded and answers."""
-
-    def staged(self, task: str) -> Collection[str]:
-        """Return the names of the task's models in the repository."""
-
-    def answer(self, name: str, waveform: Floats) -> Floats:
-        """Return the probabilities (float32 [labels]) for one waveform (float32 [samples])."""
+LONGEST_REASON = 400
 
 
 @dataclass(frozen=True)
@@ -81,74 +51,164 @@ class Promotion:
     """Largest difference between a golden answer at export and on the server."""
 
 
-def promote(
-    registry: Registry, server: Server, signatures: Signatures, version: ModelVersion, *, workplace: Path, at: datetime
-) -> Promotion:
+def promote(platform: Platform, version: ModelVersion, *, workplace: Path) -> Promotion:
     """Put `version` into service in place of the champion, which stays loaded as the fallback.
 
     Args:
-        registry: Where versions and aliases are.
-        server: What answers requests.
-        signatures: What knows the key that versions are signed with.
-        version: An approved version, or the champion itself, which is then brought back to the server.
+        platform: What is worked on; its model repository's lock is held by the caller.
+        version: An approved version that may replace the champion.
         workplace: An empty folder to download into.
-        at: The moment to record.
 
     Raises:
         IntegrityError: The downloaded model has another digest or no good signature, what was staged was changed, or
             the server answers otherwise than the export. The old champion stays in service, the new model is taken
             off the server.
-        ServiceUnavailableError: Registry or server does not answer.
+        RefusedError: Another place promotes, the family is frozen, or the route was changed meanwhile.
+        ServiceUnavailableError: Registry, server or ledger does not answer; the same command goes on.
     """
-    champion = registry.find_alias(version.task, CHAMPION)
-    difference = serve(registry, server, signatures, version, workplace=workplace)
-    flip(registry, version, champion, at=at)
-    retire(registry, server, version.task)
+    champion = find_champion(platform.registry, platform.ledger, version.task)
+    claim = take_claim(
+        platform.ledger,
+        version,
+        replaces=champion.model_digest if champion else None,
+        place=platform.place,
+        at=platform.clock(),
+    )
+    try:
+        approval = record_approval(platform.ledger, version, by=UNVERIFIED, at=platform.clock())
+        difference = serve(platform, version, workplace=workplace)
+        because = f"version {version.number}, approved by {approval.content['by']}"
+        flip(platform.ledger, claim, at=platform.clock(), because=because)
+    except VoxloopError as problem:
+        abandon(platform, claim, problem)
+        raise
+    if not finish(platform, claim):
+        raise RefusedError(
+            f"{claim} was flipped, and another route was written before it was done",
+            rule="the newest route is in force, and a rollback waits for nobody",
+            remedy=f"see voxloop ledger show {version.task}",
+        )
     return Promotion(version, replaced=champion, difference=difference)
 
 
-def serve(
-    registry: Registry, server: Server, signatures: Signatures, version: ModelVersion, *, workplace: Path
-) -> float:
-    """Stage, load and probe a version; on any failure take it off the server again, unless it is in service."""
-    name = version.serving_name
-    model = registry.download_model(version, workplace / "model")
-    signatures.verify(model, registry.download_signature(version, workplace))
+def serve(platform: Platform, version: ModelVersion, *, workplace: Path) -> float:
+    """Verify, stage, load and probe a version; return the largest difference of its answers from those at export."""
+    model = platform.registry.download_model(version, workplace / "model")
+    platform.signatures.verify(model, platform.registry.download_signature(version, workplace))
     golden = read_golden(model)
+    server, name = platform.server, version.serving_name
+    server.stage(name, model, version.model_digest)
+    server.load(name)  # always: killed between the two, what is loaded may not be what is staged
+    return probe(name, golden, lambda waveform: server.answer(name, waveform))
+
+
+def finish(platform: Platform, claim: Claim) -> bool:
+    """Confirm what was flipped to, or write the old route back; then let everything else follow, and say done.
+
+    Returns:
+        False when another route has been written since the flip, which then stays.
+
+    Raises:
+        VoxloopError: What was flipped to is not served: the old route is in force again.
+    """
+    entries = platform.ledger.read()
+    row = find_route_row(entries, claim.task)
+    if row is None or row != find_flip(entries, claim):
+        void_claim(
+            platform.ledger,
+            claim,
+            because="another route was written before it was done",
+            at=platform.clock(),
+            is_final=True,
+        )
+        return False
     try:
-        server.stage(name, model, version.model_digest)
-        server.load(name)  # always: killed between the two, what is loaded may not be what is staged
-        return probe(name, golden, lambda waveform: server.answer(name, waveform))
-    except VoxloopError:
-        if name not in names_in_service(registry, version.task):
-            server.unload(name)
-            server.remove(name)
+        confirm(platform.server, row)
+    except VoxloopError as problem:
+        go_back(platform, claim, problem)
         raise
+    settle(platform, claim)
+    return True
 
 
-def flip(registry: Registry, version: ModelVersion, champion: ModelVersion | None, *, at: datetime) -> None:
-    """Move the aliases. The fallback is named first: killed in between, it names the champion still in force."""
-    if champion is None or champion.number != version.number:
-        if champion is not None:
-            registry.set_alias(champion, FALLBACK)
-        registry.set_alias(version, CHAMPION)
-    if not version.was_champion:
-        registry.set_tag(version, PROMOTED_AT, at.isoformat(timespec="seconds"))
-    challenger = registry.find_alias(version.task, CHALLENGER)
-    if challenger is not None and challenger.number == version.number:
-        registry.remove_alias(version.task, CHALLENGER)
+def confirm(server: Server, row: Entry) -> None:
+    """Return when every model of a route is served as the one it is named by.
+
+    This is the place where a promotion asks, after its flip, whether a caller would be answered.
+
+    Raises:
+        ServiceUnavailableError: One is not served.
+        IntegrityError: Another one is served under its name.
+    """
+    route = route_of(row)
+    for digest in route.models:
+        name = serving_name(route.task, digest)
+        if (served := server.read_digest(name)) != digest:
+            raise IntegrityError(
+                f"{name} serves the model {served[:12]}, the route says {digest[:12]}",
+                rule="a name never changes its meaning",
+                remedy=f"voxloop reconcile --task {route.task}",
+            )
 
 
-def retire(registry: Registry, server: Server, task: str) -> list[str]:
-    """Unload and remove all models of a task but the champion and its fallback; return their names."""
-    retired = sorted(set(server.staged(task)) - names_in_service(registry, task))
-    for name in retired:
-        server.unload(name)
-        server.remove(name)
-    return retired
+def settle(platform: Platform, claim: Claim) -> None:
+    """Let aliases, tags and what is loaded follow the route in force, then write that the promotion is done."""
+    before = None
+    while (row := find_route_row(platform.ledger.read(), claim.task)) != before:  # a rollback may come in between
+        before = row
+        require_mended(find_unmirrored(platform, claim.task))
+        require_mended(find_leftovers(platform, claim.task))
+    close_claim(platform.ledger, claim, at=platform.clock())
+    require_mended(find_head_copy(platform, claim.task))
 
 
-def names_in_service(registry: Registry, task: str) -> set[str]:
-    """Return the Triton names of a task's champion and fallback."""
-    versions = (registry.find_alias(task, alias) for alias in (CHAMPION, FALLBACK))
-    return {version.serving_name for version in versions if version is not None}
+def require_mended(findings: Iterable[Finding]) -> None:
+    """Put everything right, or raise why it is for a person to do."""
+    for finding in findings:
+        if finding.problem is not None:
+            raise finding.problem
+        if finding.mend is not None:
+            finding.mend()
+
+
+def go_back(platform: Platform, claim: Claim, problem: VoxloopError) -> None:
+    """Write the route before a flip back; its model stays loaded while requests may still be on their way to it."""
+    because = _shorten(problem)
+    write_back(platform.ledger, claim, at=platform.clock(), because=because)
+    void_claim(platform.ledger, claim, because=because, at=platform.clock(), is_final=not problem.transient)
+
+
+def abandon(platform: Platform, claim: Claim, problem: VoxloopError) -> None:
+    """Give up a promotion before its flip: take its model off the server, unless it is in service.
+
+    After a failure that is not the model's the claim stays open and the model where it is: the next run goes on there.
+    """
+    if problem.transient or isinstance(problem, ConfigError):
+        return
+    # Refused for what has happened meanwhile it may come up again; a model that failed does not, by itself.
+    is_final = not isinstance(problem, RefusedError)
+    void_claim(platform.ledger, claim, because=_shorten(problem), at=platform.clock(), is_final=is_final)
+    with suppress(VoxloopError):  # a leftover is retired by whoever comes next; what failed first is what is told
+        _take_down_unless_needed(platform, claim)
+
+
+def undo(platform: Platform, claim: Claim) -> None:
+    """Take back a promotion whose process has ended before the flip."""
+    void_claim(
+        platform.ledger,
+        claim,
+        because="its process ended before the flip",
+        at=platform.clock(),
+        is_final=False,
+    )
+    _take_down_unless_needed(platform, claim)
+
+
+def _take_down_unless_needed(platform: Platform, claim: Claim) -> None:
+    name = serving_name(claim.task, claim.model)
+    if name not in names_in_service(platform.ledger.read(), claim.task, platform.clock()):
+        take_down(platform, name)
+
+
+def _shorten(problem: VoxloopError) -> str:
+    return str(problem)[:LONGEST_REASON]

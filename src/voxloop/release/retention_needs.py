@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from voxloop.errors import IntegrityError
+from voxloop.ledger.book import open_ledger
+from voxloop.ledger.entry import Entry
 from voxloop.release.reviews import SPEAKERS_ARTIFACT
-from voxloop.release.standing import Archive, TrackedRun, describe_needs, read_needs
-from voxloop.release.versions import EVIDENCE
+from voxloop.release.routes import read_route
+from voxloop.release.standing import Archive, RegisteredModel, TrackedRun, describe_needs, read_needs
+from voxloop.release.versions import EVIDENCE, ModelVersion
 from voxloop.settings import Settings
 from voxloop.store.retention import SERVED, Item, Needs, RetentionConfig, grace_ends
 from voxloop.store.retention_runs import find_registration
@@ -22,8 +25,9 @@ def ask_needs(archive: Archive, settings: Settings) -> Needs:
     """Return what every version that stands was made from and is served as.
 
     Raises:
-        IntegrityError: The registry says what cannot be understood, or knows nothing of what was released here.
-        ServiceUnavailableError: It does not answer.
+        IntegrityError: The registry says what cannot be understood, or knows nothing of what was released here; or the
+            ledger, which says what is in force, is not whole.
+        ServiceUnavailableError: One of them does not answer.
     """
     digests: dict[str, str] = {}
     runs: dict[str, str] = {}
@@ -37,12 +41,30 @@ def ask_needs(archive: Archive, settings: Settings) -> Needs:
             remedy="name its server (VOXLOOP_PORTS__MLFLOW) or restore its database; if its models were "
             "deleted on purpose, remove what is named here by hand",
         )
-    for version, why in read_needs(listed):
+    for version, why in (*read_needs(listed), *read_routed(listed, open_ledger(settings).read())):
         runs.setdefault(version.run_id, why)
         models.setdefault(version.serving_name, why)
         for digest in describe_needs(version):
             digests.setdefault(digest, why)
     return Needs(digests=digests, runs=runs, models=models)
+
+
+def read_routed(models: Iterable[RegisteredModel], entries: Sequence[Entry]) -> list[tuple[ModelVersion, str]]:
+    """Return every version whose model a route in force names: kept whatever alias somebody has moved.
+
+    Args:
+        models: By the registry.
+        entries: All of the ledger.
+
+    Raises:
+        IntegrityError: A route cannot be read.
+    """
+    needs = []
+    for model in models:
+        route = read_route(entries, model.name)
+        named = {*route.models, route.shadow, route.fallback} if route else set()
+        needs += [(one, f"{one} (in the route)") for one in model.versions if one.model_digest in named]
+    return needs
 
 
 def find_release(settings: Settings) -> str | None:

@@ -21,8 +21,8 @@ def run_training(params: Mapping[str, object], run_id: str) -> dict[str, object]
         run_id: Name of the scheduler's run; a second attempt under it uses the same folder.
 
     Returns:
-        `folder`, `verdict`, `data_verdict`, `data_verdicts` (of each check), `version`, `model_digest`, `run_id` (of
-        MLflow) and `tasks`.
+        `folder`, `task` (the family), `verdict`, `data_verdict`, `data_verdicts` (of each check), `version`,
+        `model_digest`, `run_id` (of MLflow) and `tasks`.
 
     Raises:
         AirflowException: The run may succeed another time.
@@ -32,7 +32,8 @@ def run_training(params: Mapping[str, object], run_id: str) -> dict[str, object]
     run_command(training_arguments(params, folder))
     result = RunResult.read(folder)
     keys = ("verdict", "data_verdict", "data_verdicts", "version", "model_digest", "run_id", "tasks")
-    return {"folder": str(folder), **{key: getattr(result, key) for key in keys}}
+    task = str(result.arguments.get("task", ""))
+    return {"folder": str(folder), "task": task, **{key: getattr(result, key) for key in keys}}
 
 
 def training_arguments(params: Mapping[str, object], folder: Path) -> list[str]:
@@ -48,10 +49,16 @@ def run_folder(run_id: str) -> Path:
     return get_settings().home.absolute() / "runs" / re.sub(r"[^A-Za-z0-9_.-]", "-", run_id)
 
 
-def describe_outcome(outcome: Mapping[str, Any]) -> str:
-    """Return the outcome of a run in one line for the person who looks at it in the morning."""
+def describe_outcome(outcome: Mapping[str, Any], freeze: str = "") -> str:
+    """Return the outcome of a run in one line for the person who looks at it in the morning.
+
+    Args:
+        outcome: By `run_training`.
+        freeze: In words, if the family is under one: what passed waits for its end too.
+    """
     if outcome["version"] is not None:
-        return f"version {outcome['version']} passed the gate and waits for approval in MLflow"
+        waits = f"version {outcome['version']} passed the gate and waits for approval in MLflow"
+        return f"{waits}; not deployed before the end of the freeze: {freeze}" if freeze else waits
     judged = {"the gate": outcome["verdict"]} if outcome["verdict"] else dict(outcome["data_verdicts"])
     objections = [f"{who} says {said}" for who, said in judged.items() if said != "PASS"]
     return f"no challenger: {', '.join(objections) or 'nothing was judged'}; the reasons are under {outcome['folder']}"

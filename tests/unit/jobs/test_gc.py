@@ -15,8 +15,10 @@ from tests.unit.store.test_retention import OLD, set_age, train
 from voxloop.config import find_config, load_config
 from voxloop.errors import InputError, ServiceUnavailableError
 from voxloop.jobs.gc import Collected, collect, describe, gc, read_moment, show_bytes
+from voxloop.ledger.book import open_ledger
 from voxloop.release.retention_needs import FREED, KIND
 from voxloop.release.reviews import SPEAKERS_ARTIFACT, Learnt, find_affected
+from voxloop.release.routes import Route, record_route
 from voxloop.release.versions import DATA_DIGEST, MODEL_DIGEST
 from voxloop.settings import Settings
 from voxloop.store.digests import digest_tree, list_files
@@ -68,6 +70,19 @@ def test_what_nobody_needs_goes_everywhere(settings: Settings, archive: MemoryAr
     assert archive.artifacts["mlflow-newest"]
     assert [len(list((settings.store / step).iterdir())) for step in ("ingest", "train", "export")] == [2, 2, 2]
     assert not done.blind
+
+
+def test_what_a_route_names_stays_wherever_its_alias_was_moved(
+    settings: Settings, archive: MemoryArchive, config: RetentionConfig
+) -> None:
+    champion, nobody, newest = archive.models["emotion"].versions
+    route = Route("emotion", {champion.model_digest: 1.0}, None, True, "s", nobody.model_digest)
+    record_route(open_ledger(settings), route, act="route/promotion/1", at=AT)
+    archive.set_aliases("emotion", champion=newest.number)
+    collect(settings, archive, config, AT)
+    for version in (champion, nobody):
+        assert (settings.model_repository / version.serving_name).is_dir()
+        assert archive.artifacts[version.run_id]
 
 
 def test_a_dry_run_prints_the_same_and_removes_nothing(

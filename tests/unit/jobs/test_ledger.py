@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.unit.ledger.books import AT, SetOfSpeech, another_tool, make_draft
 from voxloop.cli import run_command
 from voxloop.ledger.book import Ledger, open_ledger
 from voxloop.ledger.looks import LookPolicy, record_look
+from voxloop.release.routes import Route, record_route
 from voxloop.settings import Settings
 
 POLICY = LookPolicy(looks_per_set=100, warn_from_share=0.8)
@@ -98,6 +100,60 @@ def test_looks_are_a_table_with_the_command_for_a_fresh_set(
     assert " ".join(table[3]).endswith("--task emotion")
     assert len(table) == 4
     assert run_command(["ledger", "looks", "--task", "asr"]) == 0
+
+
+def test_who_was_champion_is_a_table_by_the_ledger(book: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["ledger", "show", "emotion"]) == 0
+    assert capsys.readouterr().out == "emotion had no champion yet\n"
+    book.append(make_draft(1))
+    for day, letter in enumerate("ab", start=20):
+        route = Route("emotion", {letter * 64: 1.0}, None, True, "s", None)
+        at = datetime(2026, 11, day, 9, tzinfo=UTC)
+        record_route(book, route, act=f"route/rollback/{day}", at=at, because=f"for\x1b{letter}", version=day)
+    assert run_command(["ledger", "show", "emotion"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table == [
+        "2026-11-20 09:00:00  2026-11-21 09:00:00  version 20  aaaaaaaaaaaa  rollback      for?a",
+        "2026-11-21 09:00:00  now                  version 21  bbbbbbbbbbbb  rollback      for?b",
+    ]
+    for asked, lines in {
+        "2026-11-21": table,
+        "2026-11-20": table[:1],
+        "2026-11-22": table[1:],
+        "2026-11-21T08:59": table[:1],
+        "2026-11-21T10:00+01:00": table[1:],
+    }.items():
+        assert run_command(["ledger", "show", "emotion", "--at", asked]) == 0
+        assert capsys.readouterr().out.splitlines() == lines, asked
+    assert run_command(["ledger", "show", "emotion", "--at", "2026-11-19"]) == 0
+    assert capsys.readouterr().out == "emotion had no champion then (2026-11-19)\n"
+    assert run_command(["ledger", "show", "emotion", "--json", "--at", "2026-11-20"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["model"], found["until"], found["version"]) == ("a" * 64, "2026-11-21T09:00:00+00:00", 20)
+    assert run_command(["ledger", "show", "emotion", "--kind", "route"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 of 3 entries"
+    assert run_command(["ledger", "show", "asr", "--kind", "route"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "0 of 3 entries"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["emotion", "--at", "yesterday"], ["--at", "2026-11-21"], ["opera"], ["opera", "--at", "2026-11-21"]]
+)
+def test_a_family_and_a_day_are_known_or_refused(
+    settings: Settings, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["ledger", "show", *arguments]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_of_a_ledger_that_is_not_whole_nobody_is_called_champion(
+    settings: Settings, book: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record_route(book, Route("emotion", {"a" * 64: 1.0}, None, True, "s", None), act="route/x", at=AT)
+    with another_tool(settings.ledger) as connection:
+        connection.execute("UPDATE ledger_entry SET payload = replace(payload, 'aaaa', 'bbbb')")
+    assert run_command(["ledger", "show", "emotion"]) == 4
+    assert capsys.readouterr().out == ""
 
 
 def test_a_lost_head_is_answered_for_by_name_of_a_reason(

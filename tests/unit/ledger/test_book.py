@@ -139,7 +139,7 @@ def test_tables_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_without_its_libraries_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "voxloop.ledger.tables", None)
+    monkeypatch.setitem(sys.modules, "sqlmodel", None)
     with pytest.raises(VoxloopError, match=r"pip install 'voxloop\[platform\]'"):
         open_book(tmp_path)
 

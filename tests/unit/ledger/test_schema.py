@@ -17,8 +17,9 @@ from sqlalchemy import create_engine
 from tests.unit.ledger.books import make_draft, open_book
 from voxloop.ledger.database import FILE_NAME
 from voxloop.ledger.entry import FIELDS
+from voxloop.ledger.revision import REVISION, VERSION_TABLE
 from voxloop.ledger.schema import MIGRATIONS
-from voxloop.ledger.tables import REVISION, VERSION_TABLE, LedgerTable
+from voxloop.ledger.tables import LedgerTable
 
 COLUMNS = "SELECT name, type, [notnull], dflt_value, pk FROM pragma_table_info('ledger_entry')"
 

@@ -1,209 +1,242 @@
-"""Promotion killed at every call, against twins in memory that keep their state as the real ones do."""
+"""Promotion killed at every call, against twins in memory that keep their state as the real ones do, and a real ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
-from voxloop.errors import IntegrityError, ServiceUnavailableError
-from voxloop.release.probe import Floats
+from tests.unit.release.worlds import Calls, Killed, World, digest_of
+from voxloop.errors import ConfigError, IntegrityError, RefusedError, ServiceUnavailableError
+from voxloop.ledger.entry import APPROVAL, PROMOTION, ROUTE, VOID
+from voxloop.release.claims import find_failure, find_open, list_used, take_claim
+from voxloop.release.mirror import HEAD_COPY
 from voxloop.release.promotion import promote
-from voxloop.release.versions import CHALLENGER, CHAMPION, FALLBACK, MODEL_DIGEST, PROMOTED_AT, ModelVersion
-
-AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-ANSWER = np.array([0.5, 0.5], np.float32)
-Result = TypeVar("Result")
-
-
-class Killed(BaseException):
-    """A kill: nothing of ours may catch it."""
-
-
-class Calls:
-    """Counts the calls to both systems and stops the process before, or after, one of them."""
-
-    def __init__(self, stop_at: int = -1, *, after: bool = False, error: type[BaseException] = Killed) -> None:
-        self.stop_at, self.after, self.error, self.count = stop_at, after, error, 0
-
-    def __call__(self, act: Callable[[], Result]) -> Result:
-        number, self.count = self.count, self.count + 1
-        if number == self.stop_at and not self.after:
-            raise self.error("stopped")
-        result = act()
-        if number == self.stop_at:
-            raise self.error("stopped")
-        return result
-
-
-class World:
-    """Registry and server in memory."""
-
-    def __init__(self) -> None:
-        self.calls = Calls()
-        self.versions: dict[int, ModelVersion] = {}
-        self.aliases: dict[str, int] = {}
-        self.repository: set[str] = set()
-        self.loaded: set[str] = set()
-        self.wrong: set[str] = set()
-        self.unsigned = False
-
-    def add(self, number: int) -> ModelVersion:
-        made = ModelVersion("emotion", number, f"run-{number}", {MODEL_DIGEST: f"{number:012d}" + "0" * 52})
-        self.versions[number] = made
-        self.aliases[CHALLENGER] = number
-        return made
-
-    def find_alias(self, task: str, alias: str) -> ModelVersion | None:
-        return self.calls(lambda: self.versions.get(self.aliases.get(alias, -1)))
-
-    def download_model(self, version: ModelVersion, out: Path) -> Path:
-        def act() -> Path:
-            out.mkdir(parents=True)
-            save_file({"waveform_0": np.zeros(3, np.float32), "probabilities_0": ANSWER}, out / "golden.safetensors")
-            return out
-
-        return self.calls(act)
-
-    def download_signature(self, version: ModelVersion, out: Path) -> Path:
-        return self.calls(lambda: out / "model.sig")
-
-    def verify(self, folder: Path, signature: Path) -> None:
-        def act() -> None:
-            if self.unsigned:
-                raise IntegrityError("not as it was signed")
-
-        self.calls(act)
-
-    def set_alias(self, version: ModelVersion, alias: str) -> None:
-        self.calls(lambda: self.aliases.update({alias: version.number}))
-
-    def remove_alias(self, task: str, alias: str) -> None:
-        self.calls(lambda: self.aliases.pop(alias, None))
-
-    def set_tag(self, version: ModelVersion, name: str, value: str) -> None:
-        tagged = ModelVersion(version.task, version.number, version.run_id, {**version.tags, name: value})
-        self.calls(lambda: self.versions.update({version.number: tagged}))
-
-    def stage(self, name: str, model: Path, model_digest: str) -> bool:
-        def act() -> bool:
-            is_new = name not in self.repository
-            self.repository.add(name)
-            return is_new
-
-        return self.calls(act)
-
-    def load(self, name: str) -> None:
-        self.calls(lambda: self.loaded.add(name))
-
-    def unload(self, name: str) -> None:
-        self.calls(lambda: self.loaded.discard(name))
-
-    def remove(self, name: str) -> None:
-        self.calls(lambda: self.repository.discard(name))
-
-    def is_ready(self, name: str) -> bool:
-        return self.calls(lambda: name in self.loaded)
-
-    def staged(self, task: str) -> list[str]:
-        return self.calls(lambda: sorted(self.repository))
-
-    def answer(self, name: str, waveform: Floats) -> Floats:
-        return self.calls(lambda: ANSWER + np.float32(0.01) if name in self.wrong else ANSWER)
-
-    def is_in_force(self) -> bool:
-        """Whether the champion is loaded and answers as its export did."""
-        champion = self.versions[self.aliases[CHAMPION]]
-        return champion.serving_name in self.loaded and champion.serving_name not in self.wrong
+from voxloop.release.reconciliation import prepare, reconcile
+from voxloop.release.routes import Route, read_route, record_route
+from voxloop.release.versions import CHALLENGER, CHAMPION, FALLBACK, PROMOTED_AT
 
 
 def make_world(tmp_path: Path) -> World:
-    world = World()
+    """Two promotions are done; a third version waits."""
+    world = World(tmp_path)
     for number in (1, 2):
-        promote(world, world, world, world.add(number), workplace=tmp_path / f"earlier-{number}", at=AT)
-    world.add(3)
+        world.add(number, judged_against=number - 1)
+        run(world, number)
+    world.add(3, judged_against=2)
     return world
 
 
-def run(world: World, number: int, workplace: Path) -> None:
-    promote(world, world, world, world.versions[number], workplace=workplace, at=AT)
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world to copy; making one takes longer."""
+    return make_world(tmp_path_factory.mktemp("waiting"))
+
+
+def run(world: World, number: int) -> None:
+    """Do what `voxloop deploy` does for a version that was chosen."""
+    platform = world.platform()
+    for outcome in prepare(platform, "emotion"):
+        if outcome.problem is not None:
+            raise outcome.problem
+    if world.route_champion() != digest_of(number):
+        promote(platform, world.versions[number], workplace=world.workplace())
+
+
+def mend(world: World, place: str = "here") -> list[str]:
+    """Reconcile, and return what was not right."""
+    outcomes = list(reconcile(world.platform(place), "emotion", workplace=world.workplace()))
+    assert [outcome.problem for outcome in outcomes if outcome.problem is not None] == []
+    return [outcome.text for outcome in outcomes]
 
 
 def test_the_champion_changes_and_the_old_one_is_kept(tmp_path: Path) -> None:
     world = make_world(tmp_path)
-    done = promote(world, world, world, world.versions[3], workplace=tmp_path / "now", at=AT)
+    done = promote(world.platform(), world.versions[3], workplace=world.workplace())
     assert done.replaced is not None
     assert done.replaced.number == 2
+    world.require_whole(3, 2)
     assert world.aliases == {CHAMPION: 3, FALLBACK: 2}
-    assert world.loaded == world.repository == {world.versions[2].serving_name, world.versions[3].serving_name}
-    assert world.versions[3].tags[PROMOTED_AT] == "2026-01-02T03:04:05+00:00"
+    flipped = [entry for entry in world.entries() if entry.kind == ROUTE][-1]
+    assert world.versions[3].tags[PROMOTED_AT] == f"{flipped.at[:19]}+00:00"
+    assert flipped.content["because"] == "version 3, approved by unverified (MLflow tag)"
+    kinds = [entry.kind for entry in world.entries()]
+    assert kinds == [PROMOTION, APPROVAL, ROUTE, PROMOTION] * 3
+    assert len({route.salt for route in [world.route()]}) == 1
+    assert '"sequence": 12' in world.model_tags[HEAD_COPY]
 
 
-def count_calls(tmp_path: Path) -> int:
-    world = make_world(tmp_path / "count")
+def test_callers_keep_their_shares_from_route_to_route(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    before = world.route().salt
+    run(world, 3)
+    assert world.route().salt == before
+
+
+def count_calls(world: World) -> int:
     before = world.calls.count
-    run(world, 3, tmp_path / "counted")
+    run(world, 3)
     return world.calls.count - before
 
 
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("error", [Killed, ServiceUnavailableError])
-def test_stopped_anywhere_one_champion_is_in_force_and_a_second_run_finishes(
-    tmp_path: Path, after: bool, error: type[BaseException]
+@pytest.mark.parametrize(
+    ("error", "after", "by"),
+    [
+        # Killed after a call is killed before the next one.
+        (Killed, False, "deploy"),
+        (Killed, False, "reconcile"),
+        pytest.param(ServiceUnavailableError, True, "reconcile", marks=pytest.mark.slow),
+        pytest.param(ServiceUnavailableError, True, "deploy", marks=pytest.mark.slow),
+        pytest.param(ServiceUnavailableError, False, "deploy", marks=pytest.mark.slow),
+        pytest.param(ServiceUnavailableError, False, "reconcile", marks=pytest.mark.slow),
+    ],
+)
+def test_stopped_anywhere_one_champion_is_in_force_and_whoever_comes_next_finishes_or_undoes(
+    tmp_path: Path, waiting: World, error: type[BaseException], after: bool, by: str
 ) -> None:
-    total = count_calls(tmp_path)
-    assert total > 12
+    total = count_calls(waiting.copy(tmp_path / "count"))
+    assert total > 25
+    became_new = 0
     for stop_at in range(total):
-        place = tmp_path / f"{stop_at}"
-        world = make_world(place)
+        world = waiting.copy(tmp_path / f"{stop_at}")
         world.calls = Calls(stop_at, after=after, error=error)
         with pytest.raises(error):
-            run(world, 3, place / "stopped")
+            run(world, 3)
         world.calls = Calls()
-        assert world.is_in_force(), f"stopped at call {stop_at}"
-        run(world, 3, place / "again")
-        assert world.aliases == {CHAMPION: 3, FALLBACK: 2}, f"stopped at call {stop_at}"
-        assert world.loaded == world.repository == {world.versions[n].serving_name for n in (2, 3)}
-        assert PROMOTED_AT in world.versions[3].tags
+        champion, fallback = world.served()
+        assert (champion, fallback) in ((2, 1), (3, 2)), f"stopped at call {stop_at}"
+        if by == "deploy":
+            run(world, 3)
+            mend(world)
+            world.require_whole(3, 2)
+        else:
+            mend(world)
+            world.require_whole(champion, fallback)
+            became_new += champion == 3
+        assert mend(world) == [], "reconciled twice, nothing is left to do"
+        assert find_open(world.entries(), "emotion") is None
+        flips = [entry for entry in world.entries() if entry.kind == ROUTE]
+        assert len({entry.act for entry in flips}) == len(flips)
+    assert by == "deploy" or 0 < became_new < total
 
 
-def test_a_wrong_answer_takes_the_new_one_off_again(tmp_path: Path) -> None:
+def test_a_wrong_answer_takes_the_new_one_off_again_and_is_not_tried_by_itself(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     world.wrong = {world.versions[3].serving_name}
     with pytest.raises(IntegrityError, match="golden request"):
-        run(world, 3, tmp_path / "now")
-    assert world.aliases == {CHAMPION: 2, FALLBACK: 1, CHALLENGER: 3}
-    assert world.loaded == world.repository == {world.versions[n].serving_name for n in (1, 2)}
+        run(world, 3)
+    world.require_whole(2, 1)
+    assert world.aliases[CHALLENGER] == 3
+    assert "golden request" in find_failure(world.entries(), "emotion", 3)
+    world.wrong.clear()
+    run(world, 3)  # a person asks for it by name
+    world.require_whole(3, 2)
+    assert find_failure(world.entries(), "emotion", 3) == ""
 
 
 def test_a_version_that_is_not_as_it_was_signed_never_reaches_the_server(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     world.unsigned = True
     with pytest.raises(IntegrityError, match="not as it was signed"):
-        run(world, 3, tmp_path / "now")
-    assert world.aliases == {CHAMPION: 2, FALLBACK: 1, CHALLENGER: 3}
-    assert world.loaded == world.repository == {world.versions[n].serving_name for n in (1, 2)}
+        run(world, 3)
+    world.require_whole(2, 1)
+
+
+def test_what_is_flipped_to_and_not_served_is_written_back(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    before = world.route()
+    world.unservable = {world.versions[3].serving_name}
+    with pytest.raises(ServiceUnavailableError, match="does not serve"):
+        run(world, 3)
+    assert world.route() == before
+    assert list_used(world.entries(), "emotion") == {1, 2}
+    assert [entry.kind for entry in world.entries()][-3:] == [ROUTE, ROUTE, VOID]
+    mend(world)
+    world.require_whole(2, 1)
+    world.unservable.clear()
+    run(world, 3)
+    world.require_whole(3, 2)
+
+
+def test_the_first_champion_that_is_not_served_is_written_back_to_nobody(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.add(1)
+    world.unservable = {world.versions[1].serving_name}
+    with pytest.raises(ServiceUnavailableError):
+        run(world, 1)
+    assert (world.route().models, world.route().is_on) == ((), False)
+    assert CHAMPION not in world.aliases
+    world.unservable.clear()
+    run(world, 1)
+    world.require_whole(1, None)
+    assert world.route().is_on
+
+
+def test_a_promotion_does_not_switch_a_route_on(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    now = world.route()
+    off = Route("emotion", now.weights, None, False, now.salt, now.fallback)
+    record_route(world.platform().ledger, off, act="route/switch/1", at=world.now())
+    run(world, 3)
+    assert not world.route().is_on
+    assert world.route().sole_model == digest_of(3)
+
+
+def test_a_key_that_is_missing_leaves_the_claim_open_and_the_ledger_as_long_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise ConfigError("no key")
+
+    for _ in range(3):
+        with monkeypatch.context() as patched:
+            patched.setattr(world, "verify", refuse)
+            with pytest.raises(ConfigError):
+                run(world, 3)
+    assert [entry.kind for entry in world.entries()][8:] == [PROMOTION, APPROVAL]
+    run(world, 3)
+    world.require_whole(3, 2)
+    assert [entry.kind for entry in world.entries()][8:] == [PROMOTION, APPROVAL, ROUTE, PROMOTION]
+
+
+def test_another_place_is_not_disturbed_but_by_a_persons_word(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    there = world.platform("there")
+    claim = take_claim(there.ledger, world.versions[3], replaces=digest_of(2), place="there", at=world.now())
+    with pytest.raises(RefusedError, match=r"goes on at another place \(there\).*--take-over"):
+        run(world, 3)
+    (left,) = reconcile(world.platform(), "emotion", workplace=world.workplace())
+    assert isinstance(left.problem, RefusedError)
+    (undone,) = reconcile(world.platform(), "emotion", workplace=world.workplace(), take_over=True)
+    assert undone.is_mended
+    assert find_open(world.entries(), "emotion") is None
+    run(world, 3)
+    world.require_whole(3, 2)
+    assert claim.place == "there"
 
 
 def test_a_champion_that_answers_wrongly_is_reported_and_not_taken_down(tmp_path: Path) -> None:
     world = make_world(tmp_path)
-    world.wrong = {world.versions[2].serving_name}
-    with pytest.raises(IntegrityError):
-        run(world, 2, tmp_path / "now")
-    assert world.versions[2].serving_name in world.loaded
+    name = world.versions[2].serving_name
+    world.loaded.discard(name)
+    world.wrong = {name}
+    (left,) = reconcile(world.platform(), "emotion", workplace=world.workplace())
+    assert isinstance(left.problem, IntegrityError)
+    assert name in world.loaded
     assert world.aliases[CHAMPION] == 2
 
 
-def test_promoting_the_champion_again_changes_nothing(tmp_path: Path) -> None:
-    world = make_world(tmp_path)
-    before = dict(world.aliases), set(world.loaded), dict(world.versions)
-    world.loaded.clear()
-    run(world, 2, tmp_path / "again")
-    assert world.versions == before[2]
-    assert world.aliases == before[0]
-    assert world.versions[2].serving_name in world.loaded
+def test_a_promotion_killed_before_its_first_route_leaves_no_route(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.add(1)
+    world.calls = Calls(6)
+    with pytest.raises(Killed):
+        run(world, 1)
+    world.calls = Calls()
+    mend(world)
+    assert read_route(world.entries(), "emotion") is None
+    assert world.loaded == world.repository == set()
+    run(world, 1)
+    world.require_whole(1, None)

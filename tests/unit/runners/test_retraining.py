@@ -31,6 +31,11 @@ def test_a_run_has_a_folder_of_its_own(settings: Settings) -> None:
     assert run_folder("../../etc").parent == settings.home / "runs"
 
 
+def test_what_passed_during_a_freeze_waits_for_its_end() -> None:
+    outcome = {"folder": "/out", "data_verdicts": {}, "version": 3, "verdict": "PASS"}
+    assert describe_outcome(outcome, "emotion is frozen").endswith("before the end of the freeze: emotion is frozen")
+
+
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from voxloop.ledger.tables import VERSION_TABLE, LedgerTable
+from voxloop.ledger.revision import VERSION_TABLE
+from voxloop.ledger.tables import LedgerTable
 
 context.configure(
     connection=context.config.attributes["connection"],

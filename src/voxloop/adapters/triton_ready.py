@@ -1,0 +1,39 @@
+"""Whether Triton serves a model as the one it is named by, asked without its client, which takes its time to import."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+from voxloop.errors import ServiceUnavailableError
+
+if TYPE_CHECKING:
+    from voxloop.settings import Settings
+
+SECONDS = 5.0
+
+
+def is_served(settings: Settings, name: str, digest: str) -> bool:
+    """Return whether Triton has `name` loaded and ready, with the model `digest`.
+
+    Raises:
+        ServiceUnavailableError: Triton does not answer.
+    """
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{settings.triton_url}/v2/models/{name}/ready", timeout=SECONDS):
+            pass
+        with opener.open(f"{settings.triton_url}/v2/models/{name}/config", timeout=SECONDS) as answer:
+            parameters = json.load(answer).get("parameters", {})
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return False
+    except (OSError, ValueError) as silent:
+        raise ServiceUnavailableError(
+            f"Triton does not answer at {settings.triton_url} ({type(silent).__name__})",
+            rule="models are served there",
+            remedy="look at `voxloop status`, start it with `voxloop up`",
+        ) from None
+    return bool(parameters.get("model_digest", {}).get("string_value") == digest)
