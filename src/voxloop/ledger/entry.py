@@ -14,7 +14,9 @@ from voxloop.errors import InputError, IntegrityError
 from voxloop.store.digests import canonical_json
 
 JUDGEMENT, LOOK, BOOTSTRAP, FRESH_SET, HEAD_RESTORED = "judgement", "look", "bootstrap", "fresh_set", "head_restored"
-"""Kinds of entries there are today. Any other word of small letters is a kind too."""
+"""Kinds of entries about evidence. Any other word of small letters is a kind too."""
+ROUTE = "route"
+"""Kind of the entry that says who is served what; the newest of a family is in force."""
 NOTHING = "0" * 64
 """What the first entry has for the digest of the one before it."""
 LONGEST_NAME, LONGEST_PAYLOAD = 500, 1 << 18
