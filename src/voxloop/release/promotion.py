@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from voxloop.errors import VoxloopError
-from voxloop.release.probe import Floats, probe, read_golden
+from voxloop.release.probe import Arrays, probe, read_golden
 from voxloop.release.versions import CHALLENGER, CHAMPION, FALLBACK, PROMOTED_AT, ModelVersion
 
 
@@ -67,8 +67,8 @@ class Server(Protocol):
     def staged(self, task: str) -> Collection[str]:
         """Return the names of the task's models in the repository."""
 
-    def answer(self, name: str, waveform: Floats) -> Floats:
-        """Return the probabilities (float32 [labels]) for one waveform (float32 [samples])."""
+    def answer(self, name: str, request: Arrays) -> Arrays:
+        """Return the outputs for one request, both by name and without the batch dimension."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def serve(
     try:
         server.stage(name, model, version.model_digest)
         server.load(name)  # always: killed between the two, what is loaded may not be what is staged
-        return probe(name, golden, lambda waveform: server.answer(name, waveform))
+        return probe(name, golden, lambda request: server.answer(name, request))
     except VoxloopError:
         if name not in names_in_service(registry, version.task):
             server.unload(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +13,15 @@ import pytest
 from safetensors.numpy import save_file
 
 from voxloop.errors import IntegrityError, ServiceUnavailableError
-from voxloop.release.probe import Floats
+from voxloop.release.probe import Arrays
 from voxloop.release.promotion import promote
 from voxloop.release.versions import CHALLENGER, CHAMPION, FALLBACK, MODEL_DIGEST, PROMOTED_AT, ModelVersion
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+REQUEST = {
+    "inputs": [{"name": "waveform", "shape": ["batch", "samples"]}],
+    "outputs": [{"name": "probabilities", "shape": ["batch", 2]}],
+}
 ANSWER = np.array([0.5, 0.5], np.float32)
 Result = TypeVar("Result")
 
@@ -65,6 +70,7 @@ class World:
     def download_model(self, version: ModelVersion, out: Path) -> Path:
         def act() -> Path:
             out.mkdir(parents=True)
+            (out / "model.json").write_text(json.dumps({"request": REQUEST}))
             save_file({"waveform_0": np.zeros(3, np.float32), "probabilities_0": ANSWER}, out / "golden.safetensors")
             return out
 
@@ -113,8 +119,8 @@ class World:
     def staged(self, task: str) -> list[str]:
         return self.calls(lambda: sorted(self.repository))
 
-    def answer(self, name: str, waveform: Floats) -> Floats:
-        return self.calls(lambda: ANSWER + np.float32(0.01) if name in self.wrong else ANSWER)
+    def answer(self, name: str, request: Arrays) -> Arrays:
+        return self.calls(lambda: {"probabilities": ANSWER + np.float32(0.01 if name in self.wrong else 0.0)})
 
     def is_in_force(self) -> bool:
         """Whether the champion is loaded and answers as its export did."""
