@@ -17,7 +17,7 @@ from voxloop.settings import Settings, child_environment, get_settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
-PORT_NAMES = ("mlflow", "airflow", "triton_http", "triton_grpc", "triton_metrics")
+PORT_NAMES = ("mlflow", "airflow", "triton_http", "triton_grpc", "triton_metrics", "gateway")
 
 
 def free_ports(count: int) -> list[int]:

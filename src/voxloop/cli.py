@@ -93,9 +93,13 @@ COMMANDS = (
     Command(
         "up",
         "voxloop.local.up:up",
-        "Start MLflow, Airflow and Triton and wait until they are healthy.",
+        "Start MLflow, Airflow, Triton and the gateway and wait until they are healthy.",
         PLATFORM,
     ),
+    Command("gateway", "voxloop.gateway.serve:gateway", "Answer HTTP requests for the models in service.", PLATFORM),
+    Command("keys add", "voxloop.gateway.key_commands:add", "Make an API key and print it, once.", PLATFORM),
+    Command("keys list", "voxloop.gateway.key_commands:list_keys", "List the keys, without the keys.", PLATFORM),
+    Command("keys revoke", "voxloop.gateway.key_commands:revoke", "Take a key away.", PLATFORM),
     Command("status", "voxloop.local.status:status", "Say what runs, where, and how it is.", PLATFORM),
     Command("down", "voxloop.local.down:down", "Stop all of it.", PLATFORM),
     Command(
@@ -129,6 +133,7 @@ COMMANDS = (
 FAMILIES = {
     "data": "What is in a dataset, and what changed.",
     "evalset": "Frozen evaluation sets: added, never changed.",
+    "keys": "API keys of the gateway: make, list, revoke.",
     "ledger": "The append-only book: verify it, read it, count looks.",
 }
 """Line of each family of commands in the overview."""

@@ -40,6 +40,7 @@ class Ports(BaseModel):
     triton_http: int = Field(default=8000, ge=1, le=65535)
     triton_grpc: int = Field(default=8001, ge=1, le=65535)
     triton_metrics: int = Field(default=8002, ge=1, le=65535)
+    gateway: int = Field(default=8090, ge=1, le=65535)
 
 
 class Settings(BaseSettings):
@@ -168,6 +169,16 @@ class Settings(BaseSettings):
     def triton_url(self) -> str:
         """Address of Triton's HTTP endpoint (KServe v2)."""
         return f"http://{self.host}:{self.ports.triton_http}"
+
+    @property
+    def gateway_url(self) -> str:
+        """Address of the gateway."""
+        return f"http://{self.host}:{self.ports.gateway}"
+
+    @property
+    def gateway_keys(self) -> Path:
+        """File of the gateway's API keys, hashed."""
+        return self.home / "gateway" / "keys.json"
 
     def trial_count(self, whole: int) -> int:
         """Return how often a check that counts repeats here, of the `whole` figure it promises."""

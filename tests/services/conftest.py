@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from voxloop.settings import Ports, Settings, find_project_root, get_settings
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of the servers below."""
-    names = ("mlflow", "airflow", "triton_http", "triton_grpc", "triton_metrics")
+    names = ("mlflow", "airflow", "triton_http", "triton_grpc", "triton_metrics", "gateway")
     ports = Ports(**dict(zip(names, free_ports(len(names)), strict=True)))
     return Settings(home=tmp_path_factory.mktemp("services"), ports=ports)
 
@@ -69,7 +71,20 @@ FAMILIES = [
 @pytest.fixture(autouse=True)
 def families(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test have a family of its own, so that all of them can share the servers."""
-    monkeypatch.setattr("voxloop.tasks.task_names", lambda: ["emotion", *FAMILIES])
+    from voxloop.tasks import emotion
+
+    monkeypatch.setattr("voxloop.tasks.task_names", lambda: ["asr", "emotion", "personality", *FAMILIES])
+    for name in FAMILIES:  # each is emotion by another name
+        monkeypatch.setitem(sys.modules, f"voxloop.tasks.{name}", emotion)
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give a model folder of each family, made once."""
+    from tests.services.tiny_exports import write_export
+
+    root = tmp_path_factory.mktemp("exports")
+    return lru_cache(lambda task: write_export(root / task, task))
 
 
 @pytest.fixture

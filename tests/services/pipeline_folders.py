@@ -81,6 +81,7 @@ def write_model(model: Path, *, task: str, gain: float, golden_shift: float = 0.
     waveforms = [generator.uniform(-1, 1, size).astype(np.float32) for size in (800, 1600, 2401)]
     answers = run_onnx(model / "model.onnx", waveforms)
     golden = {f"waveform_{index}": waveform for index, waveform in enumerate(waveforms)}
+    golden |= {f"num_samples_{index}": np.array(len(waveform)) for index, waveform in enumerate(waveforms)}
     golden |= {f"probabilities_{index}": answer + np.float32(golden_shift) for index, answer in enumerate(answers)}
     save_file(golden, model / "golden.safetensors")
     request = {
@@ -91,6 +92,7 @@ def write_model(model: Path, *, task: str, gain: float, golden_shift: float = 0.
         "outputs": [{"name": "probabilities", "dtype": "float32", "shape": ["batch", len(LABELS)]}],
     }
     described = {"schema_version": 2, "task": task, "request": request, "sample_rate": 16000, "labels": list(LABELS)}
+    described["encoding"] = {"labels": list(LABELS), "weights": [1.0] * len(LABELS)}
     (model / "model.json").write_text(json.dumps(described))
 
 
@@ -165,9 +167,10 @@ def write_acceptance(folder: Path, task: str, verdict: str = "PASS", dataset_dig
 
 
 def make_repository(root: Path, project: Path) -> Path:
-    """Make a clean git checkout that has `serving/` of the true one."""
+    """Make a clean git checkout that has `serving/` and `configs/` of the true one."""
     root.mkdir()
-    (root / "serving").symlink_to(project / "serving")
+    for name in ("serving", "configs"):
+        (root / name).symlink_to(project / name)
     identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
     for command in (("init", "-q"), ("add", "."), (*identity, "commit", "-q", "-m", "everything")):
         subprocess.run(["git", "-C", str(root), *command], check=True, capture_output=True)

@@ -9,7 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,13 @@ from tests.services.servers import running
 from voxloop.adapters.mlflow_registry import MlflowRegistry
 from voxloop.adapters.triton import TritonServer
 from voxloop.errors import InputError, IntegrityError, RefusedError, ServiceUnavailableError
+from voxloop.evaluation.exported_model import ExportedModel
 from voxloop.jobs.ask import ask
 from voxloop.jobs.deploy import deploy
 from voxloop.jobs.register import register
 from voxloop.jobs.track import track
-from voxloop.release.versions import APPROVAL, CHALLENGER, CHAMPION, FALLBACK, serving_name
+from voxloop.release.probe import probe, read_golden
+from voxloop.release.versions import APPROVAL, CHALLENGER, CHAMPION, FALLBACK, MODEL_DIGEST, ModelVersion, serving_name
 from voxloop.settings import Settings
 from voxloop.store.digests import digest_tree
 
@@ -89,10 +91,10 @@ def test_the_first_approved_version_is_served_and_asked(
     said = json.loads(capsys.readouterr().out)
     assert said["model_digest"] == folders.model_digest
     assert set(said["probabilities"]) == set(LABELS)
-    assert said["label"] == max(said["probabilities"], key=said["probabilities"].get)
+    assert said["emotion"] == max(said["probabilities"], key=said["probabilities"].get)
     ask("first", sound)
     assert folders.model_digest in capsys.readouterr().out
-    assert server.read_parameters(name)["model_digest"] == folders.model_digest
+    assert server.read_model(name).digest == folders.model_digest
 
 
 def test_the_server_answers_what_the_onnx_file_answers(
@@ -103,12 +105,13 @@ def test_the_server_answers_what_the_onnx_file_answers(
     generator = np.random.default_rng(3)
     waveforms = [generator.uniform(-1, 1, size).astype(np.float32) for size in (1, 500, 16000)]
     for waveform, expected in zip(waveforms, run_onnx(folders.model / "model.onnx", waveforms), strict=True):
-        np.testing.assert_allclose(server.answer(name, waveform), expected, atol=1e-6)
+        answered = server.answer(name, {"waveform": waveform, "num_samples": np.array(len(waveform))})
+        np.testing.assert_allclose(answered["probabilities"], expected, atol=1e-6)
     padded = np.zeros((3, 16000), np.float32)
     for row, waveform in zip(padded, waveforms, strict=True):
         row[: len(waveform)] = waveform
-    batch = server.infer(name, padded, np.array([1, 500, 16000], np.int64))
-    np.testing.assert_allclose(batch, run_onnx(folders.model / "model.onnx", waveforms), atol=1e-5)
+    batch = server.infer(server.read_model(name), {"waveform": padded, "num_samples": np.array([1, 500, 16000])})
+    np.testing.assert_allclose(batch["probabilities"], run_onnx(folders.model / "model.onnx", waveforms), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,54 @@ def test_a_senseless_request_is_refused(
     if not server.is_ready("senseless-0"):
         server.load("senseless-0")
     with pytest.raises(InputError, match=message):
-        server.infer("senseless-0", waveform[None], np.array([length], np.int64))
+        server.answer("senseless-0", {"waveform": waveform, "num_samples": np.array(length)})
+
+
+@pytest.mark.parametrize("task", ["asr", "emotion", "personality"])
+def test_every_family_is_staged_probed_and_asked(
+    platform: Settings,
+    server: TritonServer,
+    tmp_path: Path,
+    task: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Any,
+    exports: Callable[[str], Path],
+) -> None:
+    """What Triton answers, decoded, is what evaluation gets of the same graph."""
+    model = exports(task)
+    digest = digest_tree(model)
+    name = serving_name(task, digest)
+    server.stage(name, model, digest)
+    server.load(name)
+    assert probe(name, read_golden(model), lambda request: server.answer(name, request)) < 1e-4
+    exported = ExportedModel(model, threads=1, task=task)
+    served = server.read_model(name)
+    for request in exported.task.golden_inputs(exported.encoding, (0.3, 1.7)):
+        (expected,) = exported.answer([request], batch=1)
+        assert said_alike(served.decode(server.answer(name, request)), expected)
+    champion = ModelVersion(task, 1, "run", {MODEL_DIGEST: digest})
+    monkeypatch.setattr("voxloop.adapters.mlflow_rest.find_alias", lambda *_: champion)
+    words = {"text": "I love parties!", "language": "en"} if task == "personality" else {}
+    capsys.readouterr()
+    ask(task, write_wav(tmp_path / "sound.wav"), json=True, **words)
+    said = json.loads(capsys.readouterr().out)
+    assert said["model_digest"] == digest
+    assert set(said) >= {"asr": {"text", "confidence"}, "emotion": {"emotion"}, "personality": {"traits"}}[task]
+    if task == "personality":
+        with pytest.raises(InputError, match="asked about nothing it knows"):
+            ask(task, text="żadnych znanych słów", language="pl")
+        with pytest.raises(InputError, match="cannot take this request"):
+            server.answer(name, {"features": np.zeros(2, np.float32), "words": np.array([10**9])})
+        with pytest.raises(InputError, match="has no words"):
+            server.answer(name, {"features": np.zeros(2, np.float32)})
+    server.unload(name)
+    server.remove(name)
+
+
+def said_alike(one: Any, other: Any) -> bool:
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(said_alike(one[key], other[key]) for key in one)
+    return one == pytest.approx(other, abs=1e-4) if isinstance(one, float) else one == other
 
 
 def test_the_old_champion_stays_as_fallback_and_older_ones_go(

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
+from voxloop.adapters.triton_errors import translated, unavailable
 from voxloop.adapters.triton_repository import TritonRepository
 from voxloop.adapters.triton_runtime import KEY_HEADER, RESTRICTED, prepare, read_control_key, runtime_environment
-from voxloop.errors import InputError, ServiceUnavailableError, VoxloopError
+from voxloop.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from voxloop.adapters.triton_model import Array, Arrays, ServedModel
     from voxloop.settings import Settings
 
 CONNECT_SECONDS, ANSWER_SECONDS, UNLOAD_SECONDS = 5.0, 120.0, 30.0
@@ -138,73 +135,54 @@ class TritonServer:
         # The index lists what lies in the repository: a model whose folder is gone is still served.
         return self.index().get(name) in ("READY", "LOADING", "UNLOADING") or self.is_ready(name)
 
-    def read_parameters(self, name: str) -> dict[str, Any]:
-        """Return the parameters of a served model: `model_digest`, `onnx_sha256`, `labels` (decoded), `max_samples`."""
-        with self._translated(name):
-            parameters = self.client.get_model_config(name)["parameters"]
-        values: dict[str, Any] = {key: value["string_value"] for key, value in parameters.items()}
-        return values | {"labels": json.loads(values["labels"])}
-
     def read_digest(self, name: str) -> str:
         """Return the digest of the model that is served as `name`; empty where its configuration does not say."""
         with self._translated(name):
             parameters = self.client.get_model_config(name)["parameters"]
         return str(parameters.get("model_digest", {}).get("string_value", ""))
 
-    def answer(self, name: str, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the probabilities (float32 [labels]) for one waveform (float32 [samples], 16 kHz, in [-1, 1]).
+    def read_model(self, name: str) -> ServedModel:
+        """Return what the configuration of a served model says of it: digest, request, labels, encoding.
 
         Raises:
-            InputError: Triton refuses the waveform; the message carries its reason.
+            InputError: It was staged by another version of voxloop.
         """
-        import numpy as np
+        from voxloop.adapters.triton_model import read_served
 
-        lengths = np.array([waveform.shape[0]], dtype=np.int64)
-        answers: NDArray[np.float32] = self.infer(name, waveform[np.newaxis, :], lengths)[0]
-        return answers
+        with self._translated(name):
+            config = self.client.get_model_config(name)
+        return read_served(name, config)
 
-    def infer(self, name: str, waveforms: NDArray[np.float32], num_samples: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the probabilities (float32 [batch, labels]) for a zero-padded batch.
+    def answer(self, name: str, request: Arrays) -> dict[str, Array]:
+        """Return the outputs for one request, both by name and without the batch dimension.
 
         Args:
             name: The model asked.
-            waveforms: float32 [batch, samples], 16 kHz, in [-1, 1].
-            num_samples: int64 [batch], the true length of each row.
-        """
-        from tritonclient.http import InferInput, InferRequestedOutput
+            request: As the family's `make_request` gives it; int16 stands for sound.
 
-        inputs = [
-            InferInput("waveform", list(waveforms.shape), "FP32"),
-            InferInput("num_samples", [len(num_samples), 1], "INT64"),
-        ]
-        inputs[0].set_data_from_numpy(waveforms)
-        inputs[1].set_data_from_numpy(num_samples.reshape(-1, 1))
-        with self._translated(name):
-            result = self.client.infer(name, inputs, outputs=[InferRequestedOutput("probabilities")])
-            probabilities: NDArray[np.float32] = result.as_numpy("probabilities")
-        return probabilities
+        Raises:
+            InputError: Triton refuses the request; the message carries its reason.
+        """
+        from voxloop.adapters.triton_model import make_batch
+
+        return {key: array[0] for key, array in self.infer(self.read_model(name), make_batch(request)).items()}
+
+    def infer(self, model: ServedModel, batch: Arrays) -> dict[str, Array]:
+        """Return the outputs [batch, …] for a padded batch.
+
+        Args:
+            model: The model asked.
+            batch: Arrays [batch, …] by name of input.
+        """
+        inputs = model.write_inputs(batch)
+        with self._translated(model.name):
+            result = self.client.infer(model.name, inputs)
+        return model.read_outputs(result)
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
-        from tritonclient.utils import InferenceServerException
-
-        try:
+        with translated(self.settings, what):
             yield
-        except (OSError, HTTPException) as silent:
-            raise self._unavailable(type(silent).__name__) from None
-        except InferenceServerException as failed:
-            reason = " ".join((failed.message() or "no reason given").split())
-            if "unknown model" in reason or "is not ready" in reason:
-                raise ServiceUnavailableError(
-                    f"Triton at {self.settings.triton_url} does not serve {what}",
-                    remedy="run `voxloop deploy`, which serves the champion again",
-                ) from None
-            kind = InputError if failed.status() in ("400", "StatusCode.INVALID_ARGUMENT") else VoxloopError
-            raise kind(f"Triton refused {what}: {reason[:400]}") from None
 
     def _unavailable(self, cause: str) -> ServiceUnavailableError:
-        return ServiceUnavailableError(
-            f"Triton does not answer at {self.settings.triton_url} ({cause})",
-            rule="models are served there",
-            remedy="look at `voxloop status`, start it with `voxloop up`",
-        )
+        return unavailable(self.settings, cause)

@@ -5,23 +5,22 @@ The signature lies outside the repository, where Triton, which may run as anothe
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
 from voxloop.adapters.model_signing import FolderSigner
-from voxloop.errors import InputError, VoxloopError
+from voxloop.adapters.triton_config import fill_config, parse_description
+from voxloop.errors import VoxloopError
 from voxloop.store.atomic import build_folder, remove_tree
 from voxloop.store.digests import digest_file, digest_tree
 
 if TYPE_CHECKING:
     from voxloop.settings import Settings
 
-# The template for a request, by the names of its inputs.
-TEMPLATES = {("waveform", "num_samples"): "waveform"}
+TEMPLATE = ("serving", "onnx")
+"""Below the project: what is filled in for every model."""
 
 
 class TritonRepository:
@@ -38,13 +37,13 @@ class TritonRepository:
         """Put a model folder in place under `name`, signed; return False when these very bytes are there already.
 
         Raises:
-            InputError: There is no template for the model's request.
+            InputError: The model's record is malformed, or its request is none that Triton can take.
             IntegrityError: What stands in the repository afterwards is not what was built.
         """
         built = self.building / name
         _remove_if_there(built)
         with build_folder(built) as folder:
-            fill_template(self.settings.project_root / "serving", folder, name, model, model_digest)
+            fill_template(self.settings.project_root.joinpath(*TEMPLATE), folder, name, model, model_digest)
         expected, place = digest_tree(built), self.root / name
         # Signed before it is in place: killed in between, what stands there is refused until it is staged again.
         self.signer.sign(built, self._signature(name))
@@ -95,10 +94,13 @@ class TritonRepository:
         return self.signatures / f"{name}.sig"
 
 
-def fill_template(templates: Path, folder: Path, name: str, model: Path, model_digest: str) -> None:
-    """Write what Triton needs to serve the model folder `model` (its model.json and model.onnx) into `folder`."""
-    described = json.loads((model / "model.json").read_text(encoding="utf-8"))
-    template = templates / find_template(described["request"])
+def fill_template(template: Path, folder: Path, name: str, model: Path, model_digest: str) -> None:
+    """Write what Triton needs to serve the model folder `model` (its model.json and model.onnx) into `folder`.
+
+    Raises:
+        InputError: `model.json` is malformed, or declares a request that Triton cannot take.
+    """
+    described = parse_description((model / "model.json").read_bytes(), f"{model.name}/model.json")
     version = folder / "1"
     version.mkdir()
     shutil.copyfile(model / "model.onnx", version / "model.onnx")
@@ -106,31 +108,9 @@ def fill_template(templates: Path, folder: Path, name: str, model: Path, model_d
     # A file where Python would make its folder of byte code: Triton's interpreter writes it whatever
     # PYTHONDONTWRITEBYTECODE says, and a folder with a file more is not the one that was signed.
     (version / "__pycache__").touch()
-    config = Template((template / "config.pbtxt.template").read_text(encoding="utf-8"))
-    values = {
-        "name": name,
-        "label_count": len(described["labels"]),
-        "model_digest": model_digest,
-        "onnx_sha256": digest_file(model / "model.onnx"),
-        "labels": json.dumps(json.dumps(described["labels"])),  # JSON, quoted as a protobuf text string
-    }
-    (folder / "config.pbtxt").write_text(config.substitute(values), encoding="utf-8")
-
-
-def find_template(request: dict[str, list[dict[str, object]]]) -> str:
-    """Return the template folder for a model's declared request.
-
-    Raises:
-        InputError: There is none.
-    """
-    names = tuple(str(tensor["name"]) for tensor in request["inputs"])
-    if names not in TEMPLATES:
-        raise InputError(
-            f"nothing in serving/ answers a request of {', '.join(names)}",
-            rule=f"there are templates for {'; '.join(', '.join(known) for known in TEMPLATES)}",
-            remedy="add a template, or export the model with one of these requests",
-        )
-    return TEMPLATES[names]
+    values = {"name": name, "model_digest": model_digest, "onnx_sha256": digest_file(model / "model.onnx")}
+    config = (template / "config.pbtxt.template").read_text(encoding="utf-8")
+    (folder / "config.pbtxt").write_text(fill_config(config, described, values), encoding="utf-8")
 
 
 def _remove_if_there(folder: Path) -> None:

@@ -95,6 +95,17 @@ class Ledger:
         check_head(entries, head)
         return entries
 
+    def read_after(self, last: Entry) -> list[Entry]:
+        """Return the entries after one that was read before, for who looks every moment.
+
+        Raises:
+            IntegrityError: It is not there any more, or what follows is not whole.
+            ServiceUnavailableError: The database does not answer.
+        """
+        rows, known = self._database.read_rows(last.sequence), Head(last.sequence, last.digest)
+        follow_head(rows[:1], self._sealer, known)
+        return follow(rows[1:], self._sealer, known)
+
     def read_unchecked(self) -> list[Row]:
         """Return what is there, right or wrong, for a person who looks for what has happened."""
         return self._database.read_rows()

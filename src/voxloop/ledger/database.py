@@ -41,12 +41,13 @@ class Database:
         self._file = file
         self.name = name
 
-    def read_rows(self) -> list[Row]:
-        """Return all rows by sequence, as they are at one moment; none where nothing was ever written."""
+    def read_rows(self, since: int = 0) -> list[Row]:
+        """Return the rows from `since` on, as they are at one moment; none where nothing was ever written."""
         if self._file is not None and not self._file.exists():
             return []
         with explained(self.name, self._file), self._engine.connect() as connection:
-            return _fetch(connection, _select()) if has_entries(connection) else []
+            query = _select().where(find_table().c.sequence >= since)
+            return _fetch(connection, query) if has_entries(connection) else []
 
     @contextmanager
     def writing(self) -> Iterator[Pen]:

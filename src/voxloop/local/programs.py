@@ -14,12 +14,13 @@ from voxloop.local.airflow import COMPONENTS, component_environment
 from voxloop.settings import Settings
 from voxloop.store.atomic import write_file
 
-PROGRAMS = ("mlflow", "triton", *COMPONENTS)
+PROGRAMS = ("mlflow", "triton", "gateway", *COMPONENTS)
 
 # Which `Settings.ports` a program listens on; the other Airflow components listen nowhere.
 PORTS: Mapping[str, tuple[str, ...]] = {
     "mlflow": ("mlflow",),
     "triton": ("triton_http", "triton_grpc", "triton_metrics"),
+    "gateway": ("gateway",),
     "airflow-api-server": ("airflow",),
 }
 
@@ -85,6 +86,10 @@ def build_program(settings: Settings, name: str) -> Program:
         url = settings.triton_url
         argv = (sys.executable, "-P", "-m", "voxloop.adapters.triton_start")
         return Program(name=name, address=url, health=f"{url}/v2/health/ready", log=log, argv=argv)
+    if name == "gateway":
+        url = settings.gateway_url
+        asked = (sys.executable, "-P", "-m", "voxloop", "gateway")
+        return Program(name=name, address=url, health=f"{url}/healthz", log=log, argv=asked)
     return build_component(settings, name)
 
 

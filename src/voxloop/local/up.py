@@ -31,7 +31,7 @@ POLL = 0.3  # s between two looks
 
 
 def up(*, wait: int = 180) -> None:
-    """Start MLflow, Airflow and Triton on this machine and wait until all are healthy.
+    """Start MLflow, Airflow, Triton and the gateway on this machine and wait until all are healthy.
 
     Asked twice, it says that they run, and starts again what has stopped. When one does not become healthy, all of
     them are stopped and the message names its log. `--set settings.ports.airflow=8081` changes a port.

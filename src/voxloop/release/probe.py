@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,54 +15,67 @@ from safetensors.numpy import load_file
 
 from voxloop.errors import IntegrityError
 
-Floats = NDArray[np.float32]
+Array = NDArray[Any]
+Arrays = Mapping[str, Array]
 
 GOLDEN_NAME = "golden.safetensors"
+RECORD_NAME = "model.json"
 # ONNX Runtime of another version, on another processor, differs by 1e-6; a wrong model by far more.
 TOLERANCE = 1e-4
+LOGARITHMS = "log_"
+"""Outputs with names that begin so are compared as what they are logarithms of, as at export."""
 
 
 @dataclass(frozen=True)
 class GoldenRequest:
-    """A waveform (float32 [samples], 16 kHz) and the probabilities (float32 [labels]) recorded at export."""
+    """A request and the outputs recorded at export, both by name and without the batch dimension."""
 
-    waveform: Floats
-    probabilities: Floats
+    inputs: Arrays
+    outputs: Arrays
 
 
 def read_golden(model: Path) -> list[GoldenRequest]:
     """Return the golden requests of a model folder.
 
     Raises:
-        IntegrityError: The file is missing, unreadable, empty, or a request lacks its answer.
+        IntegrityError: A file is missing, unreadable, empty, or a request lacks a tensor.
     """
     try:
+        request = json.loads((model / RECORD_NAME).read_bytes())["request"]
+        sides = [[(str(spec["name"]), len(spec["shape"])) for spec in request[side]] for side in ("inputs", "outputs")]
         tensors = load_file(model / GOLDEN_NAME)
-        names = sorted(name for name in tensors if name.startswith("waveform_"))
-        golden = [GoldenRequest(tensors[name], tensors[name.replace("waveform", "probabilities")]) for name in names]
-    except (OSError, SafetensorError, KeyError) as unreadable:
+        count = sum(name.startswith(f"{sides[0][0][0]}_") for name in tensors)
+        golden = [GoldenRequest(*(_take(tensors, side, place) for side in sides)) for place in range(count)]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, IndexError) as unreadable:
         raise IntegrityError(f"{model / GOLDEN_NAME} cannot be read ({unreadable})", remedy="export again") from None
     if not golden:
         raise IntegrityError(f"{model / GOLDEN_NAME} holds no request", rule="a probe asks", remedy="export again")
     return golden
 
 
-def probe(name: str, golden: list[GoldenRequest], answer: Callable[[Floats], Floats]) -> float:
-    """Ask each golden request and return the largest difference from the recorded probabilities.
+def _take(tensors: Arrays, side: list[tuple[str, int]], place: int) -> Arrays:
+    """Return the tensors of one request; a number is kept as one of one dimension."""
+    found = {name: (tensors[f"{name}_{place}"], rank) for name, rank in side}
+    return {name: array.reshape(()) if rank == 1 else array for name, (array, rank) in found.items()}
+
+
+def probe(name: str, golden: list[GoldenRequest], answer: Callable[[Arrays], Arrays]) -> float:
+    """Ask each golden request and return the largest difference from the recorded outputs.
 
     Args:
         name: The model asked, for the message.
         golden: At least one request.
-        answer: Gives the server's probabilities (float32 [labels]) for a waveform.
+        answer: Gives the server's outputs for a request.
 
     Raises:
-        IntegrityError: An answer has another shape, is not a number, or differs by more than `TOLERANCE`.
+        IntegrityError: An output is missing, has another shape, is not a number, or differs by more than `TOLERANCE`;
+            counts differ at all.
     """
     worst = 0.0
     for number, request in enumerate(golden):
-        served = answer(request.waveform)
-        same_shape = served.shape == request.probabilities.shape
-        difference = float(np.abs(served - request.probabilities).max()) if same_shape else float("inf")
+        served = answer(request.inputs)
+        differences = [_differ(key, served.get(key), recorded) for key, recorded in request.outputs.items()]
+        difference = float(np.max(differences))  # NaN stays NaN
         if not difference <= TOLERANCE:  # also when it is NaN
             raise IntegrityError(
                 f"{name} answers golden request {number} with a difference of {difference:.2g}",
@@ -69,3 +84,14 @@ def probe(name: str, golden: list[GoldenRequest], answer: Callable[[Floats], Flo
             )
         worst = max(worst, difference)
     return worst
+
+
+def _differ(name: str, served: Array | None, recorded: Array) -> float:
+    if served is None or served.shape != recorded.shape or served.dtype != recorded.dtype:
+        return float("inf")
+    if not np.issubdtype(recorded.dtype, np.floating):
+        return 0.0 if np.array_equal(served, recorded) else float("inf")
+    here, there = served.astype(np.float64), recorded.astype(np.float64)
+    if name.startswith(LOGARITHMS):
+        here, there = np.exp(here), np.exp(there)
+    return float(np.abs(here - there).max(initial=0.0))

@@ -99,7 +99,7 @@ def serve(platform: Platform, version: ModelVersion, *, workplace: Path) -> floa
     server, name = platform.server, version.serving_name
     server.stage(name, model, version.model_digest)
     server.load(name)  # always: killed between the two, what is loaded may not be what is staged
-    return probe(name, golden, lambda waveform: server.answer(name, waveform))
+    return probe(name, golden, lambda request: server.answer(name, request))
 
 
 def finish(platform: Platform, claim: Claim) -> bool:

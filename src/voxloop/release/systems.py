@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a rollback has one second: numpy is not for it to load
     from voxloop.ledger.book import Ledger
-    from voxloop.release.probe import Floats
+    from voxloop.release.probe import Arrays
     from voxloop.release.versions import ModelVersion
 
 
@@ -80,8 +80,8 @@ class Server(Protocol):
     def staged(self, task: str) -> Collection[str]:
         """Return the names of the task's models in the repository."""
 
-    def answer(self, name: str, waveform: Floats) -> Floats:
-        """Return the probabilities (float32 [labels]) for one waveform (float32 [samples])."""
+    def answer(self, name: str, request: Arrays) -> Arrays:
+        """Return the outputs for one request, both by name and without the batch dimension."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.services.pipeline_folders import LABELS, write_model
-from voxloop.adapters.triton_repository import TritonRepository, find_template
+from voxloop.adapters.triton_repository import TritonRepository
 from voxloop.errors import InputError, IntegrityError
 from voxloop.settings import Settings
 from voxloop.store.digests import digest_tree
@@ -99,7 +100,44 @@ def test_the_models_of_a_task_are_its_own(settings: Settings, model: Path) -> No
     assert repository.staged("emotion-nemo") == ["emotion-nemo-0123456789ab"]
 
 
-def test_a_request_without_a_template_is_refused() -> None:
-    assert find_template({"inputs": [{"name": "waveform"}, {"name": "num_samples"}]}) == "waveform"
-    with pytest.raises(InputError, match="a request of text"):
-        find_template({"inputs": [{"name": "text"}]})
+def test_any_declared_request_becomes_a_configuration(settings: Settings, model: Path) -> None:
+    record = json.loads((model / "model.json").read_text())
+    record["request"] = {
+        "inputs": [{"name": "words", "dtype": "int64", "shape": ["batch", "tokens"]}],
+        "outputs": [
+            {"name": "log_probs", "dtype": "float32", "shape": ["batch", "frames", 28]},
+            {"name": "num_frames", "dtype": "int64", "shape": ["batch"]},
+        ],
+    }
+    (model / "model.json").write_text(json.dumps(record))
+    TritonRepository(settings).stage(NAME, model, "a" * 64)
+    config = (settings.model_repository / NAME / "config.pbtxt").read_text().splitlines()
+    assert [line for line in config if line.startswith(("input", "output"))] == [
+        'input [ { name: "words" data_type: TYPE_INT64 dims: [ -1 ] } ]',
+        'output [ { name: "log_probs" data_type: TYPE_FP32 dims: [ -1, 28 ] } ]',
+        'output [ { name: "num_frames" data_type: TYPE_INT64 dims: [ 1 ] reshape { shape: [ ] } } ]',
+    ]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "words", "dtype": "string", "shape": ["batch"]},
+        {"name": "words", "dtype": "int64", "shape": [8]},
+        {"name": "words", "dtype": "int64", "shape": []},
+    ],
+)
+def test_a_request_that_triton_cannot_take_is_refused(settings: Settings, model: Path, spec: dict[str, Any]) -> None:
+    record = json.loads((model / "model.json").read_text())
+    record["request"]["inputs"] = [spec]
+    (model / "model.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="input words is"):
+        TritonRepository(settings).stage(NAME, model, "a" * 64)
+    assert TritonRepository(settings).staged("emotion") == []
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"task": 1}'])
+def test_a_malformed_record_is_refused(settings: Settings, model: Path, content: str) -> None:
+    (model / "model.json").write_text(content)
+    with pytest.raises(InputError, match=r"model\.json: .* is malformed"):
+        TritonRepository(settings).stage(NAME, model, "a" * 64)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,9 @@ from voxloop.errors import InputError, ServiceUnavailableError
 from voxloop.jobs.ask import Answer, ask
 from voxloop.speech.waveform import encode_flac
 
-ANSWER = Answer("emotion", 3, "ab" * 32, {"anger": 0.25, "neutral": 0.5, "sadness": 0.25})
+ANSWER = Answer(
+    "emotion", 3, "ab" * 32, {"emotion": "neutral", "probabilities": {"anger": 0.25, "neutral": 0.5, "sadness": 0.25}}
+)
 
 
 def test_the_text_leads_with_the_label() -> None:
@@ -21,12 +24,38 @@ def test_the_text_leads_with_the_label() -> None:
 
 def test_the_json_holds_all_of_it() -> None:
     assert json.loads(ANSWER.as_json()) == {
-        "label": "neutral",
+        "emotion": "neutral",
         "task": "emotion",
         "version": 3,
         "model_digest": "ab" * 32,
         "probabilities": {"anger": 0.25, "neutral": 0.5, "sadness": 0.25},
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"text": "dwa słowa", "confidence": 0.5}, ["dwa słowa", "confidence 0.5"]),
+        ({"traits": {"openness": 4.25, "neuroticism": 5.0}}, ["  neuroticism  5", "  openness     4.25"]),
+    ],
+)
+def test_every_family_has_its_text(said: dict[str, Any], expected: list[str]) -> None:
+    assert Answer("any", 1, "cd" * 32, said).as_text().splitlines()[:-1] == expected
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"task": "asr"}, "voxloop ask asr FILE"),
+        ({"task": "emotion", "text": "words"}, "a sound alone"),
+        ({"task": "personality"}, "asked about nothing"),
+        ({"task": "personality", "text": "half \ud800"}, "no broken text"),
+    ],
+)
+def test_what_is_asked_about_nothing_is_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ask(**arguments)
 
 
 @pytest.mark.usefixtures("settings")

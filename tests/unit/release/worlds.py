@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from copy import copy
@@ -18,7 +19,7 @@ from voxloop.ledger.book import Ledger
 from voxloop.ledger.database import open_database
 from voxloop.ledger.entry import Draft, Entry, Sealer
 from voxloop.release.champion import read_champion
-from voxloop.release.probe import Floats
+from voxloop.release.probe import Arrays
 from voxloop.release.routes import Route, read_route
 from voxloop.release.systems import Platform
 from voxloop.release.versions import (
@@ -34,6 +35,10 @@ from voxloop.release.versions import (
 )
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+REQUEST = {
+    "inputs": [{"name": "waveform", "shape": ["batch", "samples"]}],
+    "outputs": [{"name": "probabilities", "shape": ["batch", 2]}],
+}
 ANSWER = np.array([0.5, 0.5], np.float32)
 Result = TypeVar("Result")
 
@@ -136,6 +141,7 @@ class World:
     def download_model(self, version: ModelVersion, out: Path) -> Path:
         def act() -> Path:
             out.mkdir(parents=True)
+            (out / "model.json").write_text(json.dumps({"request": REQUEST}))
             save_file({"waveform_0": np.zeros(3, np.float32), "probabilities_0": ANSWER}, out / "golden.safetensors")
             return out
 
@@ -199,8 +205,8 @@ class World:
     def staged(self, task: str) -> list[str]:
         return self.calls(lambda: sorted(self.repository))
 
-    def answer(self, name: str, waveform: Floats) -> Floats:
-        return self.calls(lambda: ANSWER + np.float32(0.01) if name in self.wrong else ANSWER)
+    def answer(self, name: str, request: Arrays) -> Arrays:
+        return self.calls(lambda: {"probabilities": ANSWER + np.float32(0.01) if name in self.wrong else ANSWER})
 
     def entries(self) -> list[Entry]:
         return open_book(self.folder).read()

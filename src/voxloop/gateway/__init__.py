@@ -1,0 +1,1 @@
+"""The thin HTTP front of Triton: keys, limits, decoding, routes."""

@@ -1,0 +1,185 @@
+"""What a request carries: a sound as it is, a form, or JSON. Limits are held before anything is looked into."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field, ValidationError
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from voxloop.config import StrictModel
+from voxloop.gateway.config import GatewayConfig
+from voxloop.gateway.problems import ProblemError
+
+SOUNDS = (
+    *("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave", "audio/flac", "audio/x-flac", "audio/ogg"),
+    *("audio/opus", "application/ogg", "application/octet-stream"),
+)
+"""Media types of a body that is a sound; what it is its bytes say."""
+FORM, WORDS = "multipart/form-data", "application/json"
+MOST_FIELDS = 8
+FORM_BYTES = 16_384
+"""What the frame of a form may take beside the sound."""
+
+
+class Words(StrictModel):
+    """A JSON body: what was said, and what is known of how."""
+
+    text: str | None = None
+    language: str | None = Field(default=None, max_length=35)
+    features: dict[str, float] = Field(default={}, max_length=256)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request is about: a sound, words, or both."""
+
+    sound: bytes | None
+    words: Words
+
+
+async def read_asked(request: Request, config: GatewayConfig, *, takes_words: bool) -> Asked:
+    """Return what a request carries.
+
+    Args:
+        request: Not yet read.
+        config: Limits.
+        takes_words: Whether the family reads words; else a sound alone is taken.
+
+    Raises:
+        ProblemError: 400, 408, 413, 415 or 422.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    taken = (*SOUNDS, FORM, *([WORDS] if takes_words else []))
+    if kind not in taken:
+        raise ProblemError(
+            415, f"content-type is {kind[:80]!r}", rule=f"one of {', '.join(taken)}", remedy="say what you send"
+        )
+    content = await _read_body(request, config.max_bytes + (FORM_BYTES if kind == FORM else 0), config.body_seconds)
+    if kind == FORM:
+        asked = await _read_form(request, content, config)
+    elif kind == WORDS:
+        asked = Asked(None, _parse_words(content))
+    else:
+        asked = Asked(content, Words())
+    _check(asked, config, takes_words=takes_words)
+    return asked
+
+
+async def _read_body(request: Request, most: int, seconds: float) -> bytes:
+    stated = request.headers.get("content-length", "")
+    if stated.isdecimal() and stated.isascii() and (len(stated) > 12 or int(stated) > most):
+        raise _too_large(f"content-length is {stated[:20]}", most)
+    content = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.stream():
+                content += part
+                if len(content) > most:
+                    raise _too_large(f"the body has more than {most} bytes", most)
+    except TimeoutError:
+        raise ProblemError(
+            408, f"after {seconds:g} s there are {len(content)} bytes", rule="a body comes in one go"
+        ) from None
+    except ClientDisconnect:
+        raise ProblemError(400, "the caller has left") from None
+    return bytes(content)
+
+
+def _too_large(problem: str, most: int) -> ProblemError:
+    # The rest is not read: the connection is of no more use.
+    remedy = "send a shorter sound, or a compressed one"
+    return ProblemError(413, problem, rule=f"at most {most} bytes", remedy=remedy, headers={"Connection": "close"})
+
+
+async def _read_form(request: Request, content: bytes, config: GatewayConfig) -> Asked:
+    async def once() -> AsyncGenerator[bytes, None]:
+        yield content
+        yield b""
+
+    try:
+        parser = MultiPartParser(
+            request.headers, once(), max_files=1, max_fields=MOST_FIELDS, max_part_size=4 * config.max_text + 1024
+        )
+        form = await parser.parse()
+    except (MultiPartException, FormParserError, KeyError, ValueError, LookupError) as broken:
+        raise _no_form(str(broken)[:200] or type(broken).__name__) from None
+    try:
+        return await _take_fields(form)
+    finally:
+        await form.close()
+
+
+async def _take_fields(form: FormData) -> Asked:
+    sound = form.get("audio")
+    known = {"audio", "text", "language", "features"}
+    if unknown := sorted(set(form) - known) or [name for name in form if len(form.getlist(name)) > 1]:
+        raise _no_form(f"a part {unknown[0][:80]!r} is not expected, or comes twice")
+    fields: dict[str, Any] = {name: value for name, value in form.items() if name != "audio"}
+    if any(isinstance(value, UploadFile) for value in fields.values()) or isinstance(sound, str):
+        raise _no_form("audio alone is a file")
+    if "features" in fields:
+        fields["features"] = _load_json(fields["features"].encode(errors="surrogateescape"))
+    return Asked(await sound.read() if sound is not None else None, _make_words(fields))
+
+
+def _no_form(problem: str) -> ProblemError:
+    return ProblemError(
+        422,
+        f"the form cannot be read: {problem}",
+        rule="multipart/form-data with a file `audio`; of personality also `text`, `language`, `features` as JSON",
+        remedy="curl -F audio=@sound.wav",
+    )
+
+
+def _parse_words(content: bytes) -> Words:
+    return _make_words(_load_json(content))
+
+
+def _load_json(content: bytes) -> Any:
+    try:
+        return json.loads(content, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as broken:
+        raise ProblemError(422, "the body is no JSON", rule=str(broken)[:200], remedy='send {"text": "…"}') from None
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _make_words(fields: Any) -> Words:
+    try:
+        return Words.model_validate(fields)
+    except ValidationError as unfit:
+        first = unfit.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])[:80] or "the body"
+        raise ProblemError(
+            422, f"{place} is not as it should be", rule=first["msg"], remedy="see /openapi.json"
+        ) from None
+
+
+def _check(asked: Asked, config: GatewayConfig, *, takes_words: bool) -> None:
+    words = asked.words
+    if not takes_words and words != Words():
+        raise ProblemError(
+            422, "there are words in the form", rule="this family hears a sound alone", remedy="leave them out"
+        )
+    if words.text is not None and len(words.text) > config.max_text:
+        raise ProblemError(
+            413, f"text has {len(words.text)} characters", rule=f"at most {config.max_text}", remedy="cut it"
+        )
+    if not takes_words and not asked.sound:
+        raise ProblemError(
+            422, "there is no sound", rule="a body or a part `audio` with bytes in it", remedy="send a file"
+        )
+    if asked.sound is not None and not asked.sound:
+        raise ProblemError(422, "the sound is empty", rule="a file has bytes", remedy="send one, or words alone")
+    if asked.sound is not None and len(asked.sound) > config.max_bytes:
+        raise _too_large(f"the sound has {len(asked.sound)} bytes", config.max_bytes)
