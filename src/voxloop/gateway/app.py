@@ -67,6 +67,7 @@ def build_app(settings: Settings, config: GatewayConfig, *, ledger: Callable[[],
     app = FastAPI(title="voxloop", version=__version__, lifespan=live, docs_url=None, redoc_url=None)
     app.include_router(router)
     app.add_exception_handler(VoxloopError, _write(config.retry_after_seconds))
+    app.add_exception_handler(Exception, _write(config.retry_after_seconds))  # the guard logs it
     app.add_exception_handler(HTTPException, _write(config.retry_after_seconds))
     gate = Gate(KeyBook(settings.gateway_keys), RateLimiter(config.requests_per_second, config.burst), config.in_flight)
     return Guard(app, gate, figures, PLACES, config.retry_after_seconds)

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 from python_multipart.exceptions import FormParserError
@@ -29,12 +29,16 @@ FORM_BYTES = 16_384
 """What the frame of a form may take beside the sound."""
 
 
+Number = Annotated[float, Field(ge=-1e30, le=1e30)]
+"""Fits float32, in which a model takes it."""
+
+
 class Words(StrictModel):
     """A JSON body: what was said, and what is known of how."""
 
     text: str | None = None
     language: str | None = Field(default=None, max_length=35)
-    features: dict[str, float] = Field(default={}, max_length=256)
+    features: dict[str, Number] = Field(default={}, max_length=256)
 
 
 @dataclass(frozen=True)
@@ -104,17 +108,26 @@ async def _read_form(request: Request, content: bytes, config: GatewayConfig) ->
         yield content
         yield b""
 
+    parser = _FormParser(
+        request.headers, once(), max_files=1, max_fields=MOST_FIELDS, max_part_size=4 * config.max_text + 1024
+    )
     try:
-        parser = MultiPartParser(
-            request.headers, once(), max_files=1, max_fields=MOST_FIELDS, max_part_size=4 * config.max_text + 1024
-        )
-        form = await parser.parse()
+        return await _take_fields(await parser.parse())
     except (MultiPartException, FormParserError, KeyError, ValueError, LookupError) as broken:
         raise _no_form(str(broken)[:200] or type(broken).__name__) from None
-    try:
-        return await _take_fields(form)
     finally:
-        await form.close()
+        parser.close()
+
+
+class _FormParser(MultiPartParser):
+    """Keeps a file in memory, where the whole body is already, and closes those of a broken form too."""
+
+    spool_max_size = 2**31
+
+    def close(self) -> None:
+        """Let go of every file."""
+        for file in self._files_to_close_on_error:
+            file.close()
 
 
 async def _take_fields(form: FormData) -> Asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ def gateway(*, overrides: tuple[str, ...] = ()) -> None:
     from voxloop.gateway.config import load_gateway_config
     from voxloop.settings import child_environment, get_settings
 
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it tells of every broken form; so does the answer
     settings, config = get_settings(), load_gateway_config(overrides)
     app = build_app(settings, config)
     # What measures prosody is compiled once a machine, which takes longer than a worker may.
