@@ -290,6 +290,7 @@ def is_decoder(process: psutil.Process, gateway: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.slow  # a gateway of its own
 def test_a_key_that_asks_too_often_is_told_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     platform = GatewayPlatform(set_home(monkeypatch, tmp_path / "home"))
     with platform.gateway("--set", "requests_per_second=0.5", "--set", "burst=3"):

@@ -177,24 +177,20 @@ def run_fuzz(platform: GatewayPlatform, count: int, seed: int) -> tuple[Counter[
     return asyncio.run(fuzz(build_app(platform.settings, config), platform.make_key(), count, seed))
 
 
-def test_no_broken_request_ends_in_a_fault(platform: GatewayPlatform, fault_seed: int) -> None:
-    found, _ = run_fuzz(platform, 240, fault_seed)
-    print(dict(found))
-    assert {200, 401, 415, 422} <= found.keys()
-
-
 @pytest.mark.slow
 def test_a_hundred_thousand_broken_requests_leave_the_gateway_as_it_was(
     platform: GatewayPlatform, fault_seed: int
 ) -> None:
     count = get_settings().trial_count(100_000)
     found, memory = run_fuzz(platform, count, fault_seed)
+    assert {200, 401, 415, 422} <= found.keys()
     print(dict(found), [one // 2**20 for one in memory])
     assert sum(found.values()) == count
     settled = memory[len(memory) // 4]  # after what is made once
     assert memory[-1] < 1.1 * settled
 
 
+@pytest.mark.slow
 def test_a_body_that_never_ends_and_one_that_never_comes(platform: GatewayPlatform) -> None:
     """Over a real socket: the one is cut off at the limit, the other at the time."""
 
