@@ -78,7 +78,7 @@ def kill_in(storm: Storm, step: str, draw: random.Random) -> bool:
     process = start(FAMILY, "deploy", "--task", FAMILY)
     while process.poll() is None and not sign():
         time.sleep(0.002)
-    time.sleep(draw.uniform(0, 8) if step == "any" else draw.uniform(0, 0.4) * draw.random())
+    time.sleep(draw.uniform(0, 16) if step == "any" else draw.uniform(0, 0.4) * draw.random())
     lived = process.poll() is None
     process.kill()
     process.communicate()
