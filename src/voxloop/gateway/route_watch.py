@@ -63,6 +63,9 @@ class RouteWatch:
         except (VoxloopError, OSError) as away:
             self._ledger = None
             self._tell(str(away))
+        except Exception as fault:  # noqa: BLE001 - a watch that ends silently would serve an old route for ever
+            self._ledger = None
+            self._tell(f"{type(fault).__name__}: {fault}")
         else:
             self._tell("; ".join(self._unreadable.values()))
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from voxloop.gateway.route_watch import RouteWatch
-from voxloop.ledger.book import open_ledger
+from voxloop.ledger.book import Ledger, open_ledger
 from voxloop.ledger.entry import ROUTE, Draft
 from voxloop.release.routes import Route, record_route
 from voxloop.settings import Settings
@@ -80,5 +80,26 @@ def test_a_thread_looks_by_itself(settings: Settings, watch: RouteWatch) -> None
         while watch.find("emotion") != newest and time.monotonic() < until:
             time.sleep(0.01)
         assert watch.find("emotion") == newest
+    finally:
+        watch.stop()
+
+
+def test_a_fault_of_our_own_does_not_end_the_watch(settings: Settings) -> None:
+    faults = iter([True, True])
+
+    def opened() -> Ledger:
+        if next(faults, False):
+            raise RuntimeError("not foreseen")
+        return open_ledger(settings)
+
+    kept = put(settings, 1)
+    watch = RouteWatch(opened, 0.05)
+    watch.start()
+    try:
+        assert watch.trouble == "RuntimeError: not foreseen"
+        until = time.monotonic() + 10
+        while watch.find("emotion") != kept and time.monotonic() < until:
+            time.sleep(0.01)
+        assert (watch.find("emotion"), watch.trouble) == (kept, "")
     finally:
         watch.stop()
