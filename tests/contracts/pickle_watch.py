@@ -43,9 +43,17 @@ def watch() -> None:
 
         return call
 
+    class Noted(pickle.Unpickler):
+        """A class, for modules imported from now on may derive their own from it."""
+
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            FOUND.append("pickle.Unpickler")
+            super().__init__(*arguments, **named)
+
     sys.addaudithook(note)
-    for name in ("load", "loads", "Unpickler"):
+    for name in ("load", "loads"):
         setattr(pickle, name, noted(f"pickle.{name}", getattr(pickle, name)))
+    pickle.Unpickler = Noted  # type: ignore[misc]
     torch.load = noted("torch.load", torch.load)
 
 
