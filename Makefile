@@ -12,7 +12,9 @@ KEEP ?=
 ONLY ?=
 # Two workers, a file of tests each: most of a service test is waiting for a server.
 PARALLEL ?= -n 2 --dist loadfile
-# Two workers share two cores: what computes in a test computes in one thread, and waits for no other (15 % less time).
+# Of the slow tests two workers leave half of two cores idle: they wait for processes to be killed and servers to start.
+PARALLEL_SLOW ?= -n 3 --dist loadfile
+# Workers share the cores: what computes in a test computes in one thread, and waits for no other (15 % less time).
 test test-all soak: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
@@ -51,7 +53,7 @@ test: setup ## Everything but the slow tests, in under 15 minutes on two cores
 	$(BIN)/pytest $(PARALLEL) -m 'not slow'
 
 test-all: setup ## The slow tests too, counting checks at a tenth of their figure (ONLY=slow: those alone)
-	VOXLOOP_TRIALS=0.1 $(BIN)/pytest $(PARALLEL) $(if $(ONLY),-m '$(ONLY)')
+	VOXLOOP_TRIALS=0.1 $(BIN)/pytest $(PARALLEL_SLOW) $(if $(ONLY),-m '$(ONLY)')
 
 soak: setup ## Everything, counting checks at their whole figure
 	VOXLOOP_TRIALS=1 $(BIN)/pytest --timeout 7200

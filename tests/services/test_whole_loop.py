@@ -75,6 +75,10 @@ def free_ports(names: list[str]) -> dict[str, str]:
 def demo(clean_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     policy = clean_checkout / "configs" / "gates" / "lenient.yaml"
     policy.write_text(LENIENT, encoding="utf-8")
+    evaluation = clean_checkout / "configs" / "evaluation" / "emotion.yaml"
+    asked = evaluation.read_text(encoding="utf-8")
+    assert "utterances: 240" in asked
+    evaluation.write_text(asked.replace("utterances: 240", "utterances: 24"), encoding="utf-8")
     git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
     subprocess.run([*git, "add", "-A"], cwd=clean_checkout, check=True)
     subprocess.run([*git, "commit", "-qm", "a lenient policy"], cwd=clean_checkout, check=True)
