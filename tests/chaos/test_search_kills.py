@@ -12,7 +12,7 @@ import pytest
 from tests.unit.training.tones import tone_rows, write_tones
 from tests.unit.training.trainings import server
 from tests.unit.tuning.studies import assert_whole, ended_trials, read_journal, start_tune
-from voxloop.settings import Settings, get_settings
+from voxloop.settings import Settings
 from voxloop.store.sweep import DOOMED
 
 __all__ = ["server"]
@@ -32,7 +32,6 @@ def wait_for_a_trial(words: Path, worker: ForkServerProcess, seconds: float = 12
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(get_settings().trials < 1, reason="minutes of starting workers anew: in `make soak`")
 @pytest.mark.timeout(3600)
 def test_workers_killed_at_any_moment_lose_and_double_no_trial(
     server: ForkServerContext, settings: Settings, tmp_path: Path

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.training.tones import write_tones
 from tests.unit.training.trainings import Ranks, server
-from voxloop.settings import Settings, get_settings
+from voxloop.settings import Settings
 
 __all__ = ["server"]
 
@@ -35,7 +35,6 @@ def leftovers(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(get_settings().trials < 1, reason="minutes of trainings begun anew: in `make soak`")
 @pytest.mark.timeout(1800)
 def test_killed_at_any_step_it_takes_the_same_steps(
     server: ForkServerContext, settings: Settings, tmp_path: Path

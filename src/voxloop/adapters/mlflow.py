@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from voxloop.adapters.direct_http import open_directly
 from voxloop.errors import ServiceUnavailableError, VoxloopError
 
 if TYPE_CHECKING:
@@ -111,8 +111,3 @@ def translated(settings: Settings) -> Iterator[None]:
 def read_status(failed: Any) -> int:
     """Return the HTTP status an MlflowException stands for; 500 when it is the client's own."""
     return int(failed.get_http_status_code())
-
-
-def open_directly() -> urllib.request.OpenerDirector:
-    """Return an opener that asks our own server itself, whatever proxy the environment names."""
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}))

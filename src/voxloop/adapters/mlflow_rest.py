@@ -7,7 +7,8 @@ import urllib.error
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-from voxloop.adapters.mlflow import open_directly, unavailable
+from voxloop.adapters.direct_http import open_directly
+from voxloop.adapters.mlflow import unavailable
 from voxloop.errors import VoxloopError
 from voxloop.release.versions import ModelVersion
 

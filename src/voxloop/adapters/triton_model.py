@@ -14,12 +14,10 @@ from voxloop.adapters.triton_config import Description, parse_description
 from voxloop.errors import InputError
 from voxloop.tasks import Answer, Row, Task, TensorSpec, get_task
 from voxloop.tasks.batches import pad_rows
+from voxloop.tasks.output_difference import Array, Arrays
 
 if TYPE_CHECKING:
     from tritonclient.http import InferInput, InferResult
-
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 
 
 @dataclass(frozen=True)

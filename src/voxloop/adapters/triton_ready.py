@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING
 
-from voxloop.errors import ServiceUnavailableError
+from voxloop.adapters.direct_http import open_directly
+from voxloop.adapters.triton_errors import unavailable
 
 if TYPE_CHECKING:
     from voxloop.settings import Settings
@@ -21,7 +21,7 @@ def is_served(settings: Settings, name: str, digest: str) -> bool:
     Raises:
         ServiceUnavailableError: Triton does not answer.
     """
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = open_directly()
     try:
         with opener.open(f"{settings.triton_url}/v2/models/{name}/ready", timeout=SECONDS):
             pass
@@ -31,9 +31,5 @@ def is_served(settings: Settings, name: str, digest: str) -> bool:
         refused.close()
         return False
     except (OSError, ValueError) as silent:
-        raise ServiceUnavailableError(
-            f"Triton does not answer at {settings.triton_url} ({type(silent).__name__})",
-            rule="models are served there",
-            remedy="look at `voxloop status`, start it with `voxloop up`",
-        ) from None
+        raise unavailable(settings, type(silent).__name__) from None
     return bool(parameters.get("model_digest", {}).get("string_value") == digest)

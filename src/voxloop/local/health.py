@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
 
+from voxloop.adapters.direct_http import open_directly
 from voxloop.local.programs import Service
 
 TIMEOUT = 3.0  # s one question may take
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not reach this machine
 
 
 def is_healthy(service: Service, since: datetime) -> bool:
@@ -24,7 +23,7 @@ def is_healthy(service: Service, since: datetime) -> bool:
             on calling a killed scheduler healthy for 30 s.
     """
     try:
-        with DIRECT.open(service.health, timeout=TIMEOUT) as answer:
+        with open_directly().open(service.health, timeout=TIMEOUT) as answer:
             said = answer.read()
             good = answer.status == HTTPStatus.OK
     except (OSError, HTTPException):

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from voxloop.errors import IntegrityError
-
-Array = NDArray[Any]
-Arrays = Mapping[str, Array]
+from voxloop.tasks.output_difference import Arrays, difference
 
 GOLDEN_NAME = "golden.safetensors"
 RECORD_NAME = "model.json"
 # ONNX Runtime of another version, on another processor, differs by 1e-6; a wrong model by far more.
 TOLERANCE = 1e-4
-LOGARITHMS = "log_"
-"""Outputs with names that begin so are compared as what they are logarithms of, as at export."""
 
 
 @dataclass(frozen=True)
@@ -73,25 +66,12 @@ def probe(name: str, golden: list[GoldenRequest], answer: Callable[[Arrays], Arr
     """
     worst = 0.0
     for number, request in enumerate(golden):
-        served = answer(request.inputs)
-        differences = [_differ(key, served.get(key), recorded) for key, recorded in request.outputs.items()]
-        difference = float(np.max(differences))  # NaN stays NaN
-        if not difference <= TOLERANCE:  # also when it is NaN
+        found = difference(request.outputs, answer(request.inputs))
+        if found > TOLERANCE:
             raise IntegrityError(
-                f"{name} answers golden request {number} with a difference of {difference:.2g}",
+                f"{name} answers golden request {number} with a difference of {found:.2g}",
                 rule=f"at most {TOLERANCE:g} between export and server",
                 remedy="the model before it stays in service; export and register again",
             )
-        worst = max(worst, difference)
+        worst = max(worst, found)
     return worst
-
-
-def _differ(name: str, served: Array | None, recorded: Array) -> float:
-    if served is None or served.shape != recorded.shape or served.dtype != recorded.dtype:
-        return float("inf")
-    if not np.issubdtype(recorded.dtype, np.floating):
-        return 0.0 if np.array_equal(served, recorded) else float("inf")
-    here, there = served.astype(np.float64), recorded.astype(np.float64)
-    if name.startswith(LOGARITHMS):
-        here, there = np.exp(here), np.exp(there)
-    return float(np.abs(here - there).max(initial=0.0))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a rollback has one second: numpy is not for it to load
     from voxloop.ledger.book import Ledger
-    from voxloop.release.probe import Arrays
     from voxloop.release.versions import ModelVersion
+    from voxloop.tasks.output_difference import Arrays
 
 
 class Versions(Protocol):

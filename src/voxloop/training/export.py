@@ -25,8 +25,9 @@ from voxloop.store.digests import digest_file
 from voxloop.store.plain_files import read_json_object
 from voxloop.tasks import Request, Task, get_task
 from voxloop.tasks.batches import pad_rows
+from voxloop.tasks.output_difference import LOGARITHMS, Arrays
 from voxloop.training.export_config import ExportConfig
-from voxloop.training.parity import LOGARITHMS, Arrays, check_parity
+from voxloop.training.parity import check_parity
 from voxloop.training.weights_file import REPORT_NAME, WEIGHTS_NAME, load_network
 
 MODEL_NAME = "model.onnx"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 import torch
@@ -14,11 +13,7 @@ from torch import nn
 
 from voxloop.errors import VoxloopError
 from voxloop.tasks.batches import pad_rows
-
-Arrays = Mapping[str, npt.NDArray[Any]]
-LOGARITHMS = "log_"
-"""Outputs with names that begin so are compared as what they are logarithms of: rounding of 5e-5 in a spectrogram moved
-a log-probability of -7 by 5e-4, its probability by 5e-7."""
+from voxloop.tasks.output_difference import Arrays, difference
 
 
 def check_parity(
@@ -48,8 +43,8 @@ def check_parity(
     cases: list[dict[str, Any]] = [
         {
             "shapes": {name: list(array.shape) for name, array in request.items()},
-            "graph_to_torch": difference(alone[index], reference[index]),
-            "padded_to_alone": difference(alone[index], together[index]),
+            "graph_to_torch": difference(alone[index], _crop(reference[index], alone[index])),
+            "padded_to_alone": difference(alone[index], _crop(together[index], alone[index])),
         }
         for index, request in enumerate(requests)
     ]
@@ -75,23 +70,6 @@ def _ask_torch(model: nn.Module, request: Arrays, names: Sequence[str]) -> dict[
     return {name: answer[0].numpy() for name, answer in zip(names, answers, strict=True)}
 
 
-def difference(one: Arrays, other: Arrays) -> float:
-    """Return the largest difference over the extent of `one`; infinite where one is not finite or two counts differ."""
-    return max(
-        (_difference_of(values, other[name], logarithms=name.startswith(LOGARITHMS)) for name, values in one.items()),
-        default=0.0,
-    )
-
-
-def _difference_of(here: npt.NDArray[Any], elsewhere: npt.NDArray[Any], *, logarithms: bool) -> float:
-    there = elsewhere[tuple(slice(0, size) for size in here.shape)]
-    if there.shape != here.shape or there.dtype != here.dtype:
-        return float("inf")
-    if not np.issubdtype(here.dtype, np.floating):  # counts and indices are right or wrong
-        return 0.0 if np.array_equal(here, there) else float("inf")
-    if not (np.isfinite(here).all() and np.isfinite(there).all()):
-        return float("inf")
-    one, other = here.astype(np.float64), there.astype(np.float64)
-    if logarithms:
-        one, other = np.exp(one), np.exp(other)
-    return float(np.abs(one - other).max(initial=0.0))
+def _crop(padded: Arrays, alone: Arrays) -> Arrays:
+    """Return of each output of a padded batch what the request alone has: the rest is padding."""
+    return {name: padded[name][tuple(slice(0, size) for size in values.shape)] for name, values in alone.items()}

@@ -9,7 +9,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from voxloop.errors import IntegrityError
-from voxloop.release.probe import TOLERANCE, Array, Arrays, GoldenRequest, probe, read_golden
+from voxloop.release.probe import TOLERANCE, GoldenRequest, probe, read_golden
+from voxloop.tasks.output_difference import Array, Arrays
 
 REQUEST = {
     "inputs": [{"name": "waveform", "shape": ["batch", "samples"]}],

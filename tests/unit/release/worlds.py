@@ -19,7 +19,6 @@ from voxloop.ledger.book import Ledger
 from voxloop.ledger.database import open_database
 from voxloop.ledger.entry import Draft, Entry, Sealer
 from voxloop.release.champion import read_champion
-from voxloop.release.probe import Arrays
 from voxloop.release.routes import Route, read_route
 from voxloop.release.systems import Platform
 from voxloop.release.versions import (
@@ -33,6 +32,7 @@ from voxloop.release.versions import (
     ModelVersion,
     serving_name,
 )
+from voxloop.tasks.output_difference import Arrays
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 REQUEST = {
