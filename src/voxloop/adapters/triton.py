@@ -15,8 +15,9 @@ from voxloop.adapters.triton_runtime import KEY_HEADER, RESTRICTED, prepare, rea
 from voxloop.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:
-    from voxloop.adapters.triton_model import Array, Arrays, ServedModel
+    from voxloop.adapters.triton_model import ServedModel
     from voxloop.settings import Settings
+    from voxloop.tasks.output_difference import Array, Arrays
 
 CONNECT_SECONDS, ANSWER_SECONDS, UNLOAD_SECONDS = 5.0, 120.0, 30.0
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voxloop.adapters.triton_errors import translated
-from voxloop.adapters.triton_model import Array, Arrays, ServedModel, make_batch, read_served
+from voxloop.adapters.triton_model import ServedModel, make_batch, read_served
 from voxloop.errors import IntegrityError
+from voxloop.tasks.output_difference import Array, Arrays
 
 if TYPE_CHECKING:
     from voxloop.settings import Settings

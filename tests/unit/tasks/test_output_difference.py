@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from voxloop.tasks.output_difference import difference
+from voxloop.tasks.output_difference import Array, difference
 
-RECORDED = {"scores": np.array([[0.25, 0.75]], np.float32), "counts": np.array(3, np.int64)}
+RECORDED: dict[str, Array] = {"scores": np.array([[0.25, 0.75]], np.float32), "counts": np.array(3, np.int64)}
 
 
 @pytest.mark.parametrize(("name", "largest"), [("log_probs", 9.1e-7), ("scores", 1e-3)])
@@ -34,7 +31,7 @@ def test_the_largest_of_all_outputs_is_told() -> None:
         pytest.param({"counts": np.array(4, np.int64)}, id="another count"),
     ],
 )
-def test_what_cannot_be_compared_is_infinitely_far(changed: dict[str, npt.NDArray[Any]]) -> None:
+def test_what_cannot_be_compared_is_infinitely_far(changed: dict[str, Array]) -> None:
     assert difference(RECORDED, RECORDED | changed) == float("inf")
 
 
