@@ -16,11 +16,11 @@ from voxloop.data.prosody_tables import FeaturesConfig
 from voxloop.errors import VoxloopError
 from voxloop.gateway.asking import Asking
 from voxloop.gateway.config import GatewayConfig
+from voxloop.gateway.decoding import AudioDecoder
 from voxloop.gateway.figures import Figures
-from voxloop.gateway.guard import OPEN, Gate, Guard
-from voxloop.gateway.hearing import Ears
+from voxloop.gateway.guard import OPEN, Admission, Guard
 from voxloop.gateway.keys import KeyBook
-from voxloop.gateway.pages import Rooms, router
+from voxloop.gateway.pages import Services, router
 from voxloop.gateway.problems import TITLES, ProblemError, problem_of, write_problem
 from voxloop.gateway.rates import RateLimiter
 from voxloop.gateway.route_watch import RouteWatch
@@ -50,18 +50,18 @@ def build_app(settings: Settings, config: GatewayConfig, *, ledger: Callable[[],
         for family in FAMILIES:  # half a second of imports, which no request has to wait for
             get_task(family)
         routes = RouteWatch(ledger or (lambda: open_ledger(settings)), config.ledger_seconds)
-        ears = Ears(config.audio, prosody, workers=config.workers, waiting=config.waiting)
+        decoder = AudioDecoder(config.audio, prosody, workers=config.workers, waiting=config.waiting)
         triton = AsyncTriton(settings, seconds=config.triton_seconds)
-        asking = Asking(triton, routes, ears, shadows=config.shadows)
-        app.state.rooms = Rooms(config, asking, routes, triton, figures)
+        asking = Asking(triton, routes, decoder, shadows=config.shadows)
+        app.state.services = Services(config, asking, routes, triton, figures)
         routes.start()
-        ears.start()
+        decoder.start()
         try:
             yield
         finally:
             await asking.close()
             await triton.close()
-            ears.stop()
+            decoder.stop()
             routes.stop()
 
     app = FastAPI(title="voxloop", version=__version__, lifespan=live, docs_url=None, redoc_url=None)
@@ -69,8 +69,10 @@ def build_app(settings: Settings, config: GatewayConfig, *, ledger: Callable[[],
     app.add_exception_handler(VoxloopError, _write(config.retry_after_seconds))
     app.add_exception_handler(Exception, _write(config.retry_after_seconds))  # the guard logs it
     app.add_exception_handler(HTTPException, _write(config.retry_after_seconds))
-    gate = Gate(KeyBook(settings.gateway_keys), RateLimiter(config.requests_per_second, config.burst), config.in_flight)
-    return Guard(app, gate, figures, PLACES, config.retry_after_seconds)
+    admission = Admission(
+        KeyBook(settings.gateway_keys), RateLimiter(config.requests_per_second, config.burst), config.in_flight
+    )
+    return Guard(app, admission, figures, PLACES, config.retry_after_seconds)
 
 
 def _write(retry_after: int) -> Callable[[Request, Exception], JSONResponse]:

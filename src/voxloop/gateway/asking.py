@@ -13,7 +13,7 @@ from voxloop.adapters.triton_model import ServedModel
 from voxloop.data.asked import make_asked_row
 from voxloop.errors import IntegrityError, ServiceUnavailableError, VoxloopError
 from voxloop.gateway.bodies import Asked
-from voxloop.gateway.hearing import Ears, Heard
+from voxloop.gateway.decoding import AudioDecoder, DecodedAudio
 from voxloop.gateway.problems import ProblemError
 from voxloop.gateway.route_watch import RouteWatch
 from voxloop.release.routes import Route
@@ -37,14 +37,14 @@ class Asking:
     Args:
         triton: Is asked.
         routes: Say which model answers whom.
-        ears: Decode sound.
+        decoder: Decode sound.
         shadows: Requests to shadows under way at once.
     """
 
-    def __init__(self, triton: AsyncTriton, routes: RouteWatch, ears: Ears, *, shadows: int) -> None:
+    def __init__(self, triton: AsyncTriton, routes: RouteWatch, decoder: AudioDecoder, *, shadows: int) -> None:
         self._triton = triton
         self._routes = routes
-        self._ears = ears
+        self._decoder = decoder
         self._most_shadows = shadows
         self._shadows: set[asyncio.Task[None]] = set()
 
@@ -78,10 +78,10 @@ class Asking:
         route = self.require_route(family)
         digest = route.choose(caller)
         model = await self._find_model(family, digest)
-        heard = await self._hear(family, asked)
-        answered = await self._ask_model(model, asked, heard)
+        decoded = await self._decode(family, asked)
+        answered = await self._ask_model(model, asked, decoded)
         if route.shadow is not None:
-            self._ask_shadow(family, route.shadow, asked, heard)
+            self._ask_shadow(family, route.shadow, asked, decoded)
         return Answered(digest, answered)
 
     async def close(self) -> None:
@@ -101,31 +101,31 @@ class Asking:
             )
         return model
 
-    async def _hear(self, family: str, asked: Asked) -> Heard | None:
+    async def _decode(self, family: str, asked: Asked) -> DecodedAudio | None:
         if asked.sound is None:
             return None
-        return await self._ears.listen(asked.sound, measures=not get_task(family).AUDIO)
+        return await self._decoder.decode(asked.sound, measures=not get_task(family).AUDIO)
 
-    async def _ask_model(self, model: ServedModel, asked: Asked, heard: Heard | None) -> Answer:
-        features = {**(heard.features if heard else {}), **asked.words.features}
+    async def _ask_model(self, model: ServedModel, asked: Asked, decoded: DecodedAudio | None) -> Answer:
+        features = {**(decoded.features if decoded else {}), **asked.words.features}
         row: dict[str, Any] = make_asked_row(asked.words.text, asked.words.language, features)
-        request = model.make_request(row, heard.waveform if heard else None)
+        request = model.make_request(row, decoded.waveform if decoded else None)
         outputs = await self._triton.answer(model, request)
         if (answer := model.decode(outputs)) is None:
             raise ProblemError(422, "the model has no finite answer to this", rule="an answer is made of numbers")
         return answer
 
-    def _ask_shadow(self, family: str, digest: str, asked: Asked, heard: Heard | None) -> None:
+    def _ask_shadow(self, family: str, digest: str, asked: Asked, decoded: DecodedAudio | None) -> None:
         """Ask the shadow too, while nobody waits; its answers reach nobody."""
         if len(self._shadows) >= self._most_shadows:
             return
-        task = asyncio.create_task(self._follow(family, digest, asked, heard))
+        task = asyncio.create_task(self._follow(family, digest, asked, decoded))
         self._shadows.add(task)
         task.add_done_callback(self._shadows.discard)
 
-    async def _follow(self, family: str, digest: str, asked: Asked, heard: Heard | None) -> None:
+    async def _follow(self, family: str, digest: str, asked: Asked, decoded: DecodedAudio | None) -> None:
         try:
             model = await self._find_model(family, digest)
-            await self._ask_model(model, asked, heard)
+            await self._ask_model(model, asked, decoded)
         except VoxloopError as failed:
             log.warning("the shadow of %s: %s", family, failed.problem)

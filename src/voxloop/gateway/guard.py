@@ -28,7 +28,7 @@ OPEN = ("/healthz", "/readyz")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="voxloop"'}
 
 
-class Gate:
+class Admission:
     """Who may come in, how often, and how many at once.
 
     Args:
@@ -85,14 +85,14 @@ class Guard:
 
     Args:
         app: What is guarded.
-        gate: Lets requests in.
+        admission: Lets requests in.
         figures: Where it is counted.
         places: Paths that have figures of their own.
         retry_after: Seconds to tell when trying again can help.
     """
 
     app: ASGIApp
-    gate: Gate
+    admission: Admission
     figures: Figures
     places: tuple[str, ...]
     retry_after: int
@@ -122,7 +122,7 @@ class Guard:
             if scope["path"] in OPEN:
                 await self.app(scope, receive, send_on)
             else:
-                with self.gate.admit(Headers(scope=scope)) as key:
+                with self.admission.admit(Headers(scope=scope)) as key:
                     scope["state"]["key"] = key
                     await self.app(scope, receive, send_on)
         except Exception as failed:

@@ -22,8 +22,8 @@ router = APIRouter()
 
 
 @dataclass(frozen=True)
-class Rooms:
-    """What the places need."""
+class Services:
+    """What answers a request at any place."""
 
     config: GatewayConfig
     asking: Asking
@@ -123,36 +123,36 @@ async def is_alive() -> Health:
 @router.get("/readyz")
 async def is_ready(request: Request, response: Response) -> Health:
     """Say whether requests can be answered: the ledger was read, Triton lives. 503 with the problems where not."""
-    rooms: Rooms = request.app.state.rooms
-    problems = [rooms.routes.trouble] if rooms.routes.trouble else []
+    services: Services = request.app.state.services
+    problems = [services.routes.trouble] if services.routes.trouble else []
     try:
-        if not await rooms.triton.is_live():
+        if not await services.triton.is_live():
             problems.append("Triton is not live")
     except VoxloopError as away:
         problems.append(away.problem)
     if problems:
         response.status_code = 503
-        response.headers["Retry-After"] = str(rooms.config.retry_after_seconds)
-    return Health(status="problems" if problems else "ready", routes=rooms.routes.tasks(), problems=problems)
+        response.headers["Retry-After"] = str(services.config.retry_after_seconds)
+    return Health(status="problems" if problems else "ready", routes=services.routes.tasks(), problems=problems)
 
 
 @router.get("/metrics", response_class=Response)
 async def read_metrics(request: Request) -> Response:
     """Give the figures in Prometheus' text format; the key needs the action `metrics`."""
     _require_action(request, READ_METRICS)
-    rooms: Rooms = request.app.state.rooms
-    for family in rooms.routes.tasks():
-        route = rooms.routes.find(family)
-        rooms.figures.set_route(family, is_on=route is not None and route.is_on)
-    return Response(rooms.figures.write(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    services: Services = request.app.state.services
+    for family in services.routes.tasks():
+        route = services.routes.find(family)
+        services.figures.set_route(family, is_on=route is not None and route.is_on)
+    return Response(services.figures.write(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _ask(request: Request, family: str, *, takes_words: bool) -> Answer:
-    rooms: Rooms = request.app.state.rooms
+    services: Services = request.app.state.services
     key = _require_action(request, family)
-    rooms.asking.require_route(family)  # before anything is read
-    asked = await read_asked(request, rooms.config, takes_words=takes_words)
-    answered = await rooms.asking.ask(family, asked, key.key_id)
+    services.asking.require_route(family)  # before anything is read
+    asked = await read_asked(request, services.config, takes_words=takes_words)
+    answered = await services.asking.ask(family, asked, key.key_id)
     return Answer(
         family=family,
         model_digest=answered.model_digest,

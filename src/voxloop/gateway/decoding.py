@@ -41,8 +41,8 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What was heard: int16 [n] at 16 kHz, and its prosody by name where it was asked for."""
+class DecodedAudio:
+    """What was decoded: int16 [n] at 16 kHz, and its prosody by name where it was asked for."""
 
     waveform: NDArray[np.int16]
     features: dict[str, float]
@@ -56,20 +56,20 @@ class Refused:
     detail: str
 
 
-Outcome = Heard | Refused
+Outcome = DecodedAudio | Refused
 Work = Callable[[AudioLimits, ProsodyConfig, Order], Outcome]
 
 
-def hear(limits: AudioLimits, prosody: ProsodyConfig, order: Order) -> Outcome:
+def decode_order(limits: AudioLimits, prosody: ProsodyConfig, order: Order) -> Outcome:
     """Decode a sound; what a worker does."""
     try:
         waveform = decode_audio(order.content, name=NAME, limits=limits)
     except UnusableAudioError as unusable:
         return Refused(unusable.reason, unusable.detail)
-    return Heard(to_int16(waveform), measure_features(waveform, prosody) if order.measures else {})
+    return DecodedAudio(to_int16(waveform), measure_features(waveform, prosody) if order.measures else {})
 
 
-class Ears:
+class AudioDecoder:
     """A few processes that decode.
 
     Args:
@@ -81,15 +81,15 @@ class Ears:
     """
 
     def __init__(
-        self, limits: AudioLimits, prosody: ProsodyConfig, *, workers: int, waiting: int, work: Work = hear
+        self, limits: AudioLimits, prosody: ProsodyConfig, *, workers: int, waiting: int, work: Work = decode_order
     ) -> None:
         self._work = partial(work, limits, prosody)
         self._limits = WorkerLimits(seconds=limits.decode_seconds, mebibytes=limits.decode_mebibytes)
         self._orders: queue.Queue[tuple[Order, Future[Outcome | Death]] | None] = queue.Queue(waiting)
-        self._threads = [threading.Thread(target=self._run, name=f"ear {n}", daemon=True) for n in range(workers)]
+        self._threads = [threading.Thread(target=self._run, name=f"decoder {n}", daemon=True) for n in range(workers)]
 
     def start(self) -> None:
-        """Begin to listen; processes start with the first sounds."""
+        """Begin to decode; processes start with the first sounds."""
         for thread in self._threads:
             thread.start()
 
@@ -100,7 +100,7 @@ class Ears:
         for thread in self._threads:
             thread.join()
 
-    async def listen(self, content: bytes, *, measures: bool) -> Heard:
+    async def decode(self, content: bytes, *, measures: bool) -> DecodedAudio:
         """Return what a sound says.
 
         Raises:
@@ -115,7 +115,7 @@ class Ears:
                 f"{self._orders.maxsize} sounds wait to be decoded", rule="no more than these", remedy="ask again later"
             ) from None
         outcome = await asyncio.wrap_future(answer)
-        if isinstance(outcome, Heard):
+        if isinstance(outcome, DecodedAudio):
             return outcome
         raise InputError(
             f"{NAME} is unusable: {outcome.reason}", rule=outcome.detail, remedy="give a whole WAV, FLAC or Ogg file"
