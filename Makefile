@@ -41,10 +41,14 @@ $(TRITON_VENV)/.ready: constraints-triton.txt $(VENV)/.ready
 	$(BIN)/uv pip install --quiet --python $(TRITON_VENV)/bin/python --requirement constraints-triton.txt
 	touch $@
 
-debian: ## As root: the Debian packages of tests that are skipped without them (PostgreSQL)
-	@if compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then echo 'PostgreSQL is here'; \
-	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo 'not root on Debian: its tests will be skipped'; \
-	else apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql; fi
+debian: ## As root: the Debian packages of tests that are skipped without them (PostgreSQL, Chromium)
+	@missing=; \
+	compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=' postgresql'; \
+	command -v chromium >/dev/null || missing+=' chromium'; \
+	command -v chromedriver >/dev/null || missing+=' chromium-driver'; \
+	if [ -z "$$missing" ]; then echo 'PostgreSQL and Chromium are here'; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo "not root on Debian: tests that want$$missing will be skipped"; \
+	else apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing; fi
 
 demo: setup ## Two nights of the whole loop: train, gate, approve, serve (CORPUS=nemo DATA=path, KEEP=1)
 	$(BIN)/voxloop demo --corpus $(CORPUS) $(if $(DATA),--path '$(DATA)') $(if $(KEEP),--keep)

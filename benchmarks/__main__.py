@@ -21,8 +21,10 @@ BENCHMARKS = (
     "recogniser_rtf",
     "evaluation",
     "bootstrap",
+    "drift",
     "power",
     "coverage",
+    "serving",
 )
 
 

@@ -1,14 +1,17 @@
 """Every day: free what no model and no retraining needs.
 
 `voxloop gc` removes stored results, run folders, served models and artifacts that nothing in force, nothing waiting for
-approval and no recent retraining was made from. How long is kept stands in `configs/retention.yaml`. It may run beside
-everything else, and what it was killed in the middle of the next run finishes.
+approval and no recent retraining was made from, and profiles of callers' speakers whom nobody heard for long. How long
+is kept stands in `configs/retention.yaml`. It may run beside everything else, and what it was killed in the middle of
+the next run finishes.
 
 ### Triage notes
 
 * **`free` failed, exit 2.** `configs/retention.yaml` holds a value that cannot be: the last line of the log names it.
 * **`free` is retrying, or ended with exit 75.** MLflow does not answer, or an alias names a version that is not there:
   nothing was freed that might be in force. `voxloop status`.
+* **`profiles stay` in the log, exit 75 or 4.** Feast's online store or the journal of profiles did not answer, or is
+  none: the line says which.
 * **The disk is full all the same.** The log lists what is kept and why; the runbook says what to do about each reason.
 * Safe to start again at any time. `voxloop gc --dry-run` shows the plan and removes nothing.
 
@@ -20,6 +23,7 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, dag, task
 
 from voxloop.runners.command import run_command
+from voxloop.runners.failure_notice import tell_on_call
 
 
 @dag(
@@ -33,6 +37,7 @@ from voxloop.runners.command import run_command
     tags=["retention"],
     default_args={
         "owner": "speech-models",
+        "on_failure_callback": tell_on_call,
         "retries": 3,
         "retry_delay": timedelta(minutes=5),
         "execution_timeout": timedelta(hours=2),

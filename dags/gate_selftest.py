@@ -23,6 +23,7 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 
 from voxloop.runners.command import run_command
+from voxloop.runners.failure_notice import tell_on_call
 
 
 @dag(
@@ -36,6 +37,7 @@ from voxloop.runners.command import run_command
     tags=["gates"],
     default_args={
         "owner": "speech-models",
+        "on_failure_callback": tell_on_call,
         "retries": 1,
         "retry_delay": timedelta(minutes=5),
         "execution_timeout": timedelta(minutes=85),  # out of the way when the nightly run begins

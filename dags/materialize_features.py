@@ -24,6 +24,7 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 
 from voxloop.runners.command import run_command
+from voxloop.runners.failure_notice import tell_on_call
 
 
 @dag(
@@ -37,6 +38,7 @@ from voxloop.runners.command import run_command
     tags=["features"],
     default_args={
         "owner": "speech-models",
+        "on_failure_callback": tell_on_call,
         "retries": 3,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": True,

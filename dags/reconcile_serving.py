@@ -23,6 +23,7 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 
 from voxloop.runners.command import run_command
+from voxloop.runners.failure_notice import tell_on_call
 
 
 @dag(
@@ -36,6 +37,7 @@ from voxloop.runners.command import run_command
     tags=["release"],
     default_args={
         "owner": "speech-models",
+        "on_failure_callback": tell_on_call,
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=15),

@@ -17,7 +17,7 @@ from voxloop.settings import Settings, child_environment, get_settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
-PORT_NAMES = ("mlflow", "airflow", "triton_http", "triton_grpc", "triton_metrics", "gateway")
+PORT_NAMES = ("mlflow", "airflow", "triton_http", "triton_grpc", "triton_metrics", "gateway", "gateway_admin")
 
 
 def free_ports(count: int) -> list[int]:
@@ -106,10 +106,24 @@ def running_mlflow(settings: Settings) -> Iterator[None]:
         )
     try:
         wait_until_healthy(f"{settings.mlflow_url}/health", server, settings.home / "mlflow.log")
-        yield
+        with signed_in(settings):
+            yield
     finally:
         server.terminate()
         server.wait(30)
+
+
+@contextmanager
+def signed_in(settings: Settings) -> Iterator[None]:
+    """Have MLflow's own clients in this process sign in as the service of a server that runs."""
+    from voxloop.adapters.mlflow_sign_in import sign_in
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+            patch.delenv(name, raising=False)
+            patch.setenv(name, "")  # put back afterwards, whatever was set by then
+        sign_in(settings)
+        yield
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:

@@ -64,8 +64,12 @@ COMMANDS = (
     Command("track", "voxloop.jobs.track:track", "Log one training, with its evidence, to MLflow.", ACTS),
     Command("register", "voxloop.jobs.register:register", "Make a PASS a model version, alias challenger.", ACTS),
     Command("deploy", "voxloop.jobs.deploy:deploy", "Put what was approved into service.", ACTS),
+    Command("drift", "voxloop.jobs.drift:drift", "Say whether production has drifted, and what to do.", ACTS),
     Command("reconcile", "voxloop.jobs.reconcile:reconcile", "Make MLflow and Triton follow the ledger.", RELEASE),
     Command("rollback", "voxloop.jobs.rollback:rollback", "Go back to the fallback, at once.", RELEASE),
+    Command("canary", "voxloop.jobs.canary:canary", "Try an approved version on a few callers.", RELEASE),
+    Command("notify", "voxloop.jobs.notify:notify", "Tell approvers what waits for them.", RELEASE),
+    Command("route", "voxloop.jobs.route:route", "Print who answers; switch a family off and on.", RELEASE),
     Command("freeze", "voxloop.jobs.freeze:freeze", "Let nothing new into service until a day.", RELEASE),
     Command("unfreeze", "voxloop.jobs.freeze:unfreeze", "End a freeze before its day.", RELEASE),
     Command("ask", "voxloop.jobs.ask:ask", "Ask the served model about one audio file.", ACTS),
@@ -75,6 +79,8 @@ COMMANDS = (
         "Run a pipeline, here or on a cluster, as the settings say.",
         EXPERIMENTS,
     ),
+    Command("retrain", "voxloop.runners.retrain:retrain", "Train a family for a reason, once.", EXPERIMENTS),
+    Command("retry", "voxloop.runners.retrain:retry", "Try a failed retraining again, under its id.", EXPERIMENTS),
     Command("rerun", "voxloop.runners.rerun:rerun", "Run one step of a local run again and compare.", EXPERIMENTS),
     Command("tune", "voxloop.jobs.tune:tune", "Search for the configuration that is best on dev.", EXPERIMENTS),
     Command(
@@ -100,8 +106,14 @@ COMMANDS = (
     Command("keys add", "voxloop.gateway.key_commands:add", "Make an API key and print it, once.", PLATFORM),
     Command("keys list", "voxloop.gateway.key_commands:list_keys", "List the keys, without the keys.", PLATFORM),
     Command("keys revoke", "voxloop.gateway.key_commands:revoke", "Take a key away.", PLATFORM),
+    Command("profiles erase", "voxloop.gateway.profile_commands:erase", "Erase a caller's speaker.", PLATFORM),
+    Command("users add", "voxloop.approval_app.user_commands:add", "Make an account of MLflow.", PLATFORM),
+    Command("users list", "voxloop.approval_app.user_commands:list_users", "List the accounts of MLflow.", PLATFORM),
+    Command("users remove", "voxloop.approval_app.user_commands:remove", "Take an account away.", PLATFORM),
     Command("status", "voxloop.local.status:status", "Say what runs, where, and how it is.", PLATFORM),
     Command("down", "voxloop.local.down:down", "Stop all of it.", PLATFORM),
+    Command("backup", "voxloop.local.backup:backup", "Copy ledger and MLflow, as one, to a folder.", PLATFORM),
+    Command("restore", "voxloop.local.restore:restore", "Put ledger and MLflow back from a backup.", PLATFORM),
     Command(
         "demo",
         "voxloop.local.demo:demo",
@@ -123,6 +135,7 @@ COMMANDS = (
     ),
     Command("erase", "voxloop.jobs.erase:erase", "Erase a speaker from all data, features and stores.", DATA),
     Command("gc", "voxloop.jobs.gc:gc", "Free what no model and no retraining needs.", DATA),
+    Command("explain", "voxloop.jobs.explain:explain", "Say why a model serves: the whole chain.", LEDGER),
     Command("ledger verify", "voxloop.jobs.ledger:verify", "Check that nothing was changed or cut off.", LEDGER),
     Command("ledger show", "voxloop.jobs.ledger:show", "Print entries, or who was champion when, and why.", LEDGER),
     Command("ledger looks", "voxloop.jobs.ledger:looks", "Print the looks left on each evaluation set.", LEDGER),
@@ -135,6 +148,8 @@ FAMILIES = {
     "evalset": "Frozen evaluation sets: added, never changed.",
     "keys": "API keys of the gateway: make, list, revoke.",
     "ledger": "The append-only book: verify it, read it, count looks.",
+    "profiles": "Profiles of callers' speakers: erase one.",
+    "users": "Accounts of MLflow: trainers, approvers, viewers.",
 }
 """Line of each family of commands in the overview."""
 

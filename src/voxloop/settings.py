@@ -41,6 +41,7 @@ class Ports(BaseModel):
     triton_grpc: int = Field(default=8001, ge=1, le=65535)
     triton_metrics: int = Field(default=8002, ge=1, le=65535)
     gateway: int = Field(default=8090, ge=1, le=65535)
+    gateway_admin: int = Field(default=8091, ge=1, le=65535)
 
 
 class Settings(BaseSettings):
@@ -85,10 +86,17 @@ class Settings(BaseSettings):
         le=1,
         description="share of a counting check's whole figure: draws, kills, mutants",
     )
+    notice_destinations: Path | None = Field(
+        default=None,
+        description="private file of where notices go to, such as a mounted secret; <home>/notices/destinations",
+    )
     spot_notice: Path | None = Field(
         default=None, description="file whose coming asks a training to stop at a checkpoint: a spot machine's notice"
     )
     git_commit: str | None = Field(default=None, description="baked into images, which hold no .git")
+    git_author: str | None = Field(
+        default=None, description="mail of that commit's author, baked beside it: who may not approve what it trains"
+    )
 
     @field_validator("project_root", "home")
     @classmethod
@@ -136,6 +144,16 @@ class Settings(BaseSettings):
         return self.home / "tombstones.json"
 
     @property
+    def notices(self) -> Path:
+        """Folder of what people were told, and of `destinations`, the private file that says where to."""
+        return self.home / "notices"
+
+    @property
+    def notice_destinations_file(self) -> Path:
+        """File of where notices go to, its owner's alone."""
+        return self.notice_destinations or self.notices / "destinations"
+
+    @property
     def runner_key_file(self) -> Path:
         """File of the secret that seals job records and the ledger; made on first use, readable by its owner."""
         return self.home / "runner.key"
@@ -161,6 +179,16 @@ class Settings(BaseSettings):
         return f"http://{self.host}:{self.ports.mlflow}"
 
     @property
+    def mlflow_accounts(self) -> Path:
+        """File of the accounts of MLflow, their passwords hashed."""
+        return self.home / "mlflow" / "accounts.json"
+
+    @property
+    def mlflow_service_password(self) -> Path:
+        """File of the password jobs sign in to MLflow with; made when the server is started."""
+        return self.home / "mlflow" / "service.password"
+
+    @property
     def airflow_url(self) -> str:
         """Address of Airflow's API server and UI."""
         return f"http://{self.host}:{self.ports.airflow}"
@@ -176,9 +204,44 @@ class Settings(BaseSettings):
         return f"http://{self.host}:{self.ports.gateway}"
 
     @property
+    def gateway_admin_url(self) -> str:
+        """Address of the gateway for who runs it."""
+        return f"http://{self.host}:{self.ports.gateway_admin}"
+
+    @property
     def gateway_keys(self) -> Path:
         """File of the gateway's API keys, hashed."""
         return self.home / "gateway" / "keys.json"
+
+    @property
+    def gateway_service_key(self) -> Path:
+        """File of the key a promotion asks the gateway with, its owner's alone; made when the gateway starts."""
+        return self.home / "gateway" / "service.key"
+
+    @property
+    def predictions(self) -> Path:
+        """Folder of the prediction log."""
+        return self.home / "predictions"
+
+    @property
+    def feedback(self) -> Path:
+        """Folder of labels that came after the answer."""
+        return self.home / "feedback"
+
+    @property
+    def drift(self) -> Path:
+        """Folder of drift: `<family>/reference.json`, and `report.json` of the last watch."""
+        return self.home / "drift"
+
+    @property
+    def speaker_keys(self) -> Path:
+        """File of the keys by which the prediction log gives speakers another name."""
+        return self.home / "gateway" / "speaker_keys.json"
+
+    @property
+    def heard_journal(self) -> Path:
+        """File of the utterances that the running features of callers' speakers are made of."""
+        return self.home / "feast" / "heard.db"
 
     def trial_count(self, whole: int) -> int:
         """Return how often a check that counts repeats here, of the `whole` figure it promises."""
@@ -246,6 +309,11 @@ def environment_of(settings: Settings) -> dict[str, str]:
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment with the current settings, for a child process."""
     return {**os.environ, **get_settings().environment(), **(extra or {})}
+
+
+def read_tracking_credentials() -> tuple[str, str]:
+    """Return the name and password a person signs in to MLflow with, by MLflow's own variables; empty without."""
+    return os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
 
 
 def now() -> datetime:

@@ -63,8 +63,8 @@ def test_workers_killed_at_any_moment_lose_and_double_no_trial(
     workers = [start(wanted), start(wanted)]
     for worker in workers:
         worker.join(900)
-    told = {path.name: path.read_text() for path in tmp_path.glob("out-*.txt")}
-    assert [worker.exitcode for worker in workers] == [0, 0], told
+    for worker in workers:
+        assert worker.exitcode == 0, (tmp_path / f"out-{worker.pid}.txt").read_text()[-4000:]
     trials = read_journal(home, "killed")
     lost = assert_whole(trials, wanted)
     resumed = [trial for trial in trials if "retry_of" in trial.user_attrs]

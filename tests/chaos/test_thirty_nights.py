@@ -33,7 +33,7 @@ from voxloop.store.sweep import weigh
 
 NIGHTS, WARM = 30, 12
 FIRST = datetime(2026, 9, 1, 2, tzinfo=UTC)
-CONFIG = RetentionConfig(nights=5, run_days=3, grace_hours=24, prediction_days=8, spoilt_days=1)
+CONFIG = RetentionConfig(nights=5, run_days=3, grace_hours=24, prediction_days=8, profile_days=8, spoilt_days=1)
 PROMOTED = (2, 4, 9)
 """Nights whose model a person approves: the champion of night 9 is three weeks old in the end."""
 STALE = (21, 22)
@@ -110,7 +110,7 @@ class Loop:
             DATA_DIGEST: digest_tree(folders["ingest"]),
             EVALUATION_DIGEST: digest_tree(folders["evaluate"]),
             JUDGED_AGAINST: digests[champion] if champion else NO_CHAMPION,
-            **({} if night % 3 else {"approval": "declined"}),
+            **({} if night % 3 else {"approval": "rejected"}),
         }
         version = make_version(night, tags)
         self.archive.add(version, {"model/model.onnx": b"m" * 4000}, changed=at.timestamp())

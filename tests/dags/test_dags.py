@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from voxloop.runners.nightly_retraining import OURS
 from voxloop.settings import child_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +37,7 @@ print(json.dumps({
     "retries": {task.task_id: task.retries for task in dag.tasks},
     "params": sorted(dag.params),
     "start_date": str(dag.start_date),
+    "told": sorted({callback.__name__ for task in dag.tasks for callback in task.on_failure_callback or ["nobody"]}),
 }))
 """
 
@@ -67,6 +69,7 @@ def test_a_dag_obeys_the_rules(dags: dict[str, dict[str, Any]], name: str) -> No
     assert "### Triage notes" in dag["doc_md"]
     assert (dag["catchup"], dag["paused"], dag["max_active_runs"]) == (False, False, 1)
     assert all(count >= 1 for count in dag["retries"].values())
+    assert dag["told"] == ["tell_on_call"]
     # With a start date Airflow makes up at once for the last start that was missed.
     assert dag["start_date"] == "None"
 
@@ -80,4 +83,4 @@ def test_the_parameters_of_the_nightly_run_are_the_arguments_of_the_pipeline(dag
     from pipelines.training import training
 
     arguments = set(inspect.signature(training.pipeline_func).parameters)
-    assert set(dags["nightly_retraining"]["params"]) == arguments | {"arguments"}
+    assert set(dags["nightly_retraining"]["params"]) == arguments | set(OURS)

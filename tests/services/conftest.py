@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_ports
+from tests.conftest import free_ports, signed_in
+from tests.services.people import People, add_people
 from tests.services.pipeline_folders import make_repository
 from tests.services.servers import running
 from voxloop.adapters import mlflow, triton
@@ -20,7 +21,7 @@ from voxloop.settings import Ports, Settings, find_project_root, get_settings
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of the servers below."""
-    names = ("mlflow", "airflow", "triton_http", "triton_grpc", "triton_metrics", "gateway")
+    names = ("mlflow", "airflow", "triton_http", "triton_grpc", "triton_metrics", "gateway", "gateway_admin")
     ports = Ports(**dict(zip(names, free_ports(len(names)), strict=True)))
     return Settings(home=tmp_path_factory.mktemp("services"), ports=ports)
 
@@ -28,8 +29,16 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="session")
 def shared_mlflow(shared: Settings) -> Iterator[Settings]:
     log = shared.home / "mlflow.log"
-    with running(mlflow.server_argv(shared), f"{shared.mlflow_url}/health", log):
+    with running(mlflow.server_argv(shared), f"{shared.mlflow_url}/health", log), signed_in(shared):
         yield shared
+
+
+@pytest.fixture(scope="session")
+def people(shared_mlflow: Settings) -> Iterator[People]:
+    """Accounts of each role at the server above."""
+    people = add_people(shared_mlflow)
+    with people.client:
+        yield people
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +74,8 @@ FAMILIES = [
     "mended",
     "rolled",
     "storm",
+    "lagging",
+    "approved",
 ]
 
 
@@ -96,7 +107,8 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.fixture
 def registry_home(shared_mlflow: Settings, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """Settings as a job sees them: the shared MLflow, a clean checkout of its own."""
-    yield enter(monkeypatch, shared_mlflow, checkout)
+    with signed_in(shared_mlflow):
+        yield enter(monkeypatch, shared_mlflow, checkout)
     monkeypatch.undo()
     get_settings.cache_clear()
 

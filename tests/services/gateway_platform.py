@@ -75,8 +75,14 @@ class GatewayPlatform:
             server.load(served)
 
     def client(self, key: str | None) -> httpx.Client:
+        return self._client(key, self.settings.gateway_url)
+
+    def admin_client(self, key: str | None) -> httpx.Client:
+        return self._client(key, self.settings.gateway_admin_url)
+
+    def _client(self, key: str | None, url: str) -> httpx.Client:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        return httpx.Client(base_url=self.settings.gateway_url, headers=headers, trust_env=False, timeout=60)
+        return httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> float:

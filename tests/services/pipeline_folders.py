@@ -37,14 +37,19 @@ class PipelineFolders:
         return digest_tree(self.model)
 
 
-def write_onnx(path: Path, gain: float) -> None:
-    """Softmax of the mean sample times a row of weights: the true request, three lines of arithmetic."""
+def write_onnx(path: Path, gain: float, work: int = 0) -> None:
+    """Softmax of the mean sample times a row of weights: the true request, three lines of arithmetic.
+
+    With `work` that many products of matrices of 256 by 256 before it, which change nothing: about 1 ms each.
+    """
     nodes = [
         helper.make_node("Cast", ["num_samples"], ["length"], to=TensorProto.FLOAT),
         helper.make_node("Unsqueeze", ["length", "axis"], ["lengths"]),
         helper.make_node("ReduceSum", ["waveform", "axis"], ["sum"], keepdims=1),
         helper.make_node("Div", ["sum", "lengths"], ["mean"]),
-        helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+        helper.make_node("MatMul", ["mean", "weights"], ["plain"]),
+        *make_work(),
+        helper.make_node("Add", ["plain", "nothing"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
     ]
     graph = helper.make_graph(
@@ -58,11 +63,40 @@ def write_onnx(path: Path, gain: float) -> None:
         [
             helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
             helper.make_tensor("weights", TensorProto.FLOAT, [1, 3], [gain, 2 * gain, -gain]),
+            helper.make_tensor("rounds", TensorProto.INT64, [], [work]),
+            helper.make_tensor("true", TensorProto.BOOL, [], [True]),
+            helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
+            helper.make_tensor("square", TensorProto.INT64, [2], [256, 256]),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
+
+
+def make_work() -> list[onnx.NodeProto]:
+    """A loop over products of matrices that hangs on the input, so that it cannot be folded, and comes to nothing."""
+    tensor = helper.make_tensor_value_info
+    product = helper.make_graph(
+        [
+            helper.make_node("Identity", ["going"], ["on"]),
+            helper.make_node("MatMul", ["matrix", "matrix"], ["multiplied"]),
+        ],
+        "product",
+        [
+            tensor("step", TensorProto.INT64, []),
+            tensor("going", TensorProto.BOOL, []),
+            tensor("matrix", TensorProto.FLOAT, [256, 256]),
+        ],
+        [tensor("on", TensorProto.BOOL, []), tensor("multiplied", TensorProto.FLOAT, [256, 256])],
+    )
+    return [
+        helper.make_node("ReduceSum", ["mean"], ["total"], keepdims=0),
+        helper.make_node("Mul", ["total", "zero"], ["blank"]),
+        helper.make_node("Expand", ["blank", "square"], ["start"]),
+        helper.make_node("Loop", ["rounds", "true", "start"], ["done"], body=product),
+        helper.make_node("ReduceSum", ["done"], ["nothing"], keepdims=0),
+    ]
 
 
 def run_onnx(path: Path, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
@@ -73,10 +107,10 @@ def run_onnx(path: Path, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArr
     ]
 
 
-def write_model(model: Path, *, task: str, gain: float, golden_shift: float = 0.0) -> None:
+def write_model(model: Path, *, task: str, gain: float, golden_shift: float = 0.0, work: int = 0) -> None:
     """Write an export folder; `golden_shift` spoils the recorded answers."""
     model.mkdir(parents=True)
-    write_onnx(model / "model.onnx", gain)
+    write_onnx(model / "model.onnx", gain, work)
     generator = np.random.default_rng(7)
     waveforms = [generator.uniform(-1, 1, size).astype(np.float32) for size in (800, 1600, 2401)]
     answers = run_onnx(model / "model.onnx", waveforms)
@@ -104,13 +138,15 @@ def write_folders(
     verdict: str = "PASS",
     champion: str | None = None,
     golden_shift: float = 0.0,
+    work: int = 0,
+    card: str = "",
 ) -> PipelineFolders:
     """Write everything one run of the pipeline hands to `track` and `register`."""
     names = ("weights", "model", "data", "evaluation", "verdict")
     folders = PipelineFolders(*(root / name for name in names))
     for folder in (folders.weights, folders.data / "data_report" / "data_docs", folders.evaluation, folders.verdict):
         folder.mkdir(parents=True)
-    write_model(folders.model, task=task, gain=gain, golden_shift=golden_shift)
+    write_model(folders.model, task=task, gain=gain, golden_shift=golden_shift, work=work)
     training = {
         "config": {"optimiser": {"lr": 0.001}, "layers": [8, 8], "gain": gain},
         "history": [
@@ -150,6 +186,8 @@ def write_folders(
         "interval": {"measure": "uar", "estimate": 0.75, "low": 0.6, "high": 0.9},
     }
     (folders.verdict / "verdict.json").write_text(json.dumps(judged))
+    if card:
+        (folders.verdict / "card.html").write_text(card)
     return folders
 
 

@@ -21,8 +21,10 @@ from voxloop.settings import Settings, child_environment
 
 COMMAND = """
 import sys
+from importlib import import_module
 import voxloop.tasks
 voxloop.tasks.task_names = lambda: [sys.argv[1]]
+voxloop.tasks.get_task = lambda _: import_module("voxloop.tasks.emotion")
 from voxloop.cli import main
 main(sys.argv[2:])
 """
@@ -77,7 +79,9 @@ class Stranger:
         client = MlflowClient(tracking_uri=self.settings.mlflow_url, registry_uri=self.settings.mlflow_url)
         try:
             version = client.get_model_version_by_alias(self.family, name)
-        except MlflowException:
+        except MlflowException as refused:
+            if refused.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
             return None
         return f"{self.family}-{version.tags['voxloop.model_digest'][:12]}"
 

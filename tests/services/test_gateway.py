@@ -149,6 +149,8 @@ def test_without_a_key_there_is_nothing_but_health(served: GatewayPlatform) -> N
         "/v1/asr",
         "/v1/emotion",
         "/v1/personality",
+        "/v1/analyze",
+        "/v1/feedback",
         "/metrics",
         "/openapi.json",
         "/docs",
@@ -179,7 +181,8 @@ def test_a_key_is_for_its_actions_and_until_it_is_revoked(served: GatewayPlatfor
         refused = client.post("/v1/asr", content=SOUND, headers=WAV)
         assert refused.status_code == 403
         assert body(refused)["detail"] == "this key is not for asr"
-        assert client.get("/metrics").status_code == 403
+        with served.admin_client(key) as admin:
+            assert admin.get("/metrics").status_code == 403
         run_voxloop("keys", "revoke", key.split("_")[1])
         assert client.post("/v1/emotion", content=SOUND, headers=WAV).status_code == 401
 
@@ -206,14 +209,46 @@ def test_keys_are_made_listed_and_kept_as_hashes_alone(served: GatewayPlatform) 
     assert f"{key.split('_')[1]}  a-tenant  asr,metrics" in listed
     for text in (kept.read_text(), listed, served.log.read_text()):
         assert secret not in text
-    with served.client(key) as client:
-        figures = client.get("/metrics").text
+    with served.client(key) as client, served.admin_client(key) as admin:
+        figures = admin.get("/metrics").text
         assert 'voxloop_gateway_route_on{family="asr"} 1.0' in figures
         assert 'place="other"' in figures or 'place="/v1/emotion"' in figures
         described = client.get("/openapi.json").json()
+    assert {f"/v1/{place}" for place in ("asr", "emotion", "personality", "analyze", "feedback")} <= described[
+        "paths"
+    ].keys()
     examples = described["paths"]["/v1/asr"]["post"]["responses"]
     assert examples["200"]["content"]["application/json"]["example"]["answer"]["text"]
     assert {"401", "413", "415", "422", "429", "503"} <= examples.keys()
+
+
+def test_what_is_for_who_runs_it_answers_on_a_port_of_its_own_alone(served: GatewayPlatform) -> None:
+    key = served.make_key("metrics", "emotion")
+    with served.client(key) as client, served.admin_client(key) as admin, served.admin_client(None) as nobody:
+        for path in ("/metrics", "//metrics", "/metrics/", "/v1/../metrics", "/METRICS", "/%6detrics"):
+            answer = client.get(path)
+            assert answer.status_code == 404, path
+            assert b"voxloop_gateway" not in answer.content
+        assert "/metrics" not in client.get("/openapi.json").json()["paths"]
+        before = served.log.read_text().count("listening on")
+        assert f"listening on 127.0.0.1:{served.settings.ports.gateway_admin}" in served.log.read_text()
+        assert before == 2
+        told = admin.get("/metrics")
+        assert told.status_code == 200
+        assert 'voxloop_gateway_requests_total{place="/metrics",status="404"}' not in told.text
+        for path in ("/metrics", "/healthz", "/readyz", "/v1/emotion", "/openapi.json", "/docs", "/"):
+            refused = nobody.get(path)
+            assert refused.status_code == 401, path
+            assert body(refused)["remedy"]
+            if path != "/metrics":
+                assert admin.post(path).status_code == 404, path
+
+
+def test_both_ports_are_of_this_machine_alone(served: GatewayPlatform) -> None:
+    gateway = find_gateway(served)
+    addresses = {one.laddr for one in gateway.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
+    ports = served.settings.ports
+    assert addresses == {("127.0.0.1", ports.gateway), ("127.0.0.1", ports.gateway_admin)}
 
 
 def test_a_new_route_is_taken_up_within_a_second(served: GatewayPlatform, client: httpx.Client) -> None:

@@ -20,7 +20,7 @@ import pytest
 from tests.conftest import set_home
 from tests.faults.mutated_audio import MUTATIONS, ORIGINALS, make_original
 from tests.services.gateway_platform import GatewayPlatform
-from voxloop.gateway.app import build_app
+from voxloop.gateway.app import Gateway, build_app
 from voxloop.gateway.config import load_gateway_config
 from voxloop.gateway.guard import Guard
 from voxloop.settings import find_project_root, get_settings
@@ -151,15 +151,15 @@ async def send(app: Guard, request: dict[str, Any]) -> tuple[int, dict[bytes, by
     return sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:])
 
 
-async def fuzz(app: Guard, key: str, count: int, seed: int) -> tuple[Counter[int], list[int]]:
+async def fuzz(gateway: Gateway, key: str, count: int, seed: int) -> tuple[Counter[int], list[int]]:
     draw = np.random.default_rng(seed)
     found: Counter[int] = Counter()
     memory: list[int] = []
-    async with app.app.router.lifespan_context(app.app):  # type: ignore[attr-defined]
+    async with gateway.live():
         for start in range(0, count, CHUNK):
             requests = [draw_request(draw, key) for _ in range(min(CHUNK, count - start))]
             for request, (status, headers, content) in zip(
-                requests, await asyncio.gather(*(send(app, one) for one in requests)), strict=True
+                requests, await asyncio.gather(*(send(gateway.public, one) for one in requests)), strict=True
             ):
                 found[status] += 1
                 assert status in ALLOWED, (status, content, request["method"], request["path"], request["headers"])

@@ -100,7 +100,8 @@ def test_the_approver_finds_the_card_by_its_digest(registry_home: Settings, tmp_
     do_register(folders, tmp_path / "run", tmp_path / "version", "carded")
     version = client.get_model_version("carded", "1")
     assert version.tags["voxloop.card_digest"] == digest
-    assert f"Read the [model card]({link}), sha256 `{digest}`." in str(version.description)
+    judged = f"[as it was judged](/voxloop/report/{digest})"
+    assert f"Read the [model card]({link}), {judged}, sha256 `{digest}`." in str(version.description)
 
 
 def test_a_run_that_was_cut_short_is_completed(registry_home: Settings, tmp_path: Path) -> None:

@@ -14,9 +14,12 @@ import pytest
 from tests.conftest import free_ports, set_home
 from tests.feature_repo.histories import COLUMNS, Fact, World, check_histories, moment, publish, row_of
 from tests.feature_repo.histories import History as OneHistory
+from tests.feature_repo.test_profiles import listen, make_rows
 from tests.services.redis_server import RedisServer, running_redis
 from voxloop.adapters import feast as feast_adapter
+from voxloop.adapters.feast_profiles import SpeakerProfiles, erase_profile
 from voxloop.adapters.feast_store import redis_connection
+from voxloop.data.heard_journal import HeardJournal
 from voxloop.errors import ConfigError, ServiceUnavailableError
 from voxloop.settings import get_settings
 
@@ -95,6 +98,21 @@ def test_an_erased_speaker_is_gone_from_redis(store: FeatureStore, server: Redis
     assert holds(server, b"erase-me-s0", b"erase-me-u0", b"only-pushed-u") == set()
     assert holds(server, b"erase-me-s1", b"erase-me-u1") == {b"erase-me-s1", b"erase-me-u1"}
     assert set(feast_adapter.erase_features("erase-me-s0", []).values()) == {0}
+
+
+def test_a_callers_speaker_is_followed_and_erased(store: FeatureStore, server: RedisServer, tmp_path: Path) -> None:
+    journal = HeardJournal(tmp_path / "heard.db", 10)
+    profiles, rows = SpeakerProfiles(journal), make_rows("caller")
+    for number, row in enumerate(rows):
+        known = profiles.take("v1.caller", listen(row, number))
+        assert known.utterances == known.features["speaker_prosody__utterances"] == number + 1
+        assert known.features.get("speaker_emotions__utterances", 0) == number  # not yet its own
+    assert profiles.take("v1.another", listen(rows[0], 0)).utterances == 1
+    profiles.check()
+    assert holds(server, b"v1.caller", b"v1.another") == {b"v1.caller", b"v1.another"}
+    assert erase_profile(["v1.caller"], journal) == 5  # utterances, and a row of the speaker and of the newest
+    assert holds(server, b"v1.caller", b"v1.another") == {b"v1.another"}
+    assert erase_profile(["v1.caller"], journal) == 0
 
 
 EMOTION = Fact("speaker_emotions", 0, 0, "anger")

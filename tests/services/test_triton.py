@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,41 +20,37 @@ import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException
 
+from tests.services.approver import approve, record_pass, set_approval
 from tests.services.pipeline_folders import LABELS, PipelineFolders, run_onnx, write_folders, write_model
 from tests.services.servers import running
 from voxloop.adapters.mlflow_registry import MlflowRegistry
 from voxloop.adapters.triton import TritonServer
-from voxloop.errors import InputError, IntegrityError, RefusedError, ServiceUnavailableError
+from voxloop.errors import InputError, IntegrityError, RefusedError, ServiceUnavailableError, VoxloopError
 from voxloop.evaluation.exported_model import ExportedModel
+from voxloop.evaluation.serving_reference import ServingReference
 from voxloop.jobs.ask import ask
 from voxloop.jobs.deploy import deploy
 from voxloop.jobs.register import register
 from voxloop.jobs.track import track
+from voxloop.release.examination import compare_with_evaluation
 from voxloop.release.probe import probe, read_golden
-from voxloop.release.versions import APPROVAL, CHALLENGER, CHAMPION, FALLBACK, MODEL_DIGEST, ModelVersion, serving_name
+from voxloop.release.versions import CHALLENGER, CHAMPION, FALLBACK, MODEL_DIGEST, ModelVersion, serving_name
 from voxloop.settings import Settings
 from voxloop.store.digests import digest_tree
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
 
 
-def do_register(root: Path, *, approve: str | None = "approved", **changes: Any) -> PipelineFolders:
+def do_register(root: Path, *, approval: str | None = "approved", **changes: Any) -> PipelineFolders:
     folders = write_folders(root / "made", **changes)
     task = changes["task"]
     track(folders.weights, folders.model, folders.data, folders.evaluation, folders.verdict, root / "run", task=task)
     register(root / "run", folders.model, folders.evaluation, folders.verdict, root / "version", task=task)
     number = json.loads((root / "version" / "version.json").read_text())["version"]
-    if approve is not None:
-        set_approval(task, number, approve)
+    if approval is not None:
+        record_pass(task, folders)
+        approve(task, number, approval)
     return folders
-
-
-def set_approval(task: str, number: int, value: str) -> None:
-    from voxloop.settings import get_settings
-
-    registry = MlflowRegistry(get_settings())
-    version = next(version for version in registry.list_versions(task) if version.number == number)
-    registry.set_tag(version, APPROVAL, value)
 
 
 def aliases(settings: Settings, task: str) -> dict[str, int | None]:
@@ -71,17 +68,22 @@ def server(platform: Settings) -> Iterator[TritonServer]:
 def test_the_first_approved_version_is_served_and_asked(
     platform: Settings, server: TritonServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folders = do_register(tmp_path, task="first", approve=None)
+    folders = do_register(tmp_path, task="first", approval=None)
     assert deploy(task="first") == ""
-    with pytest.raises(RefusedError, match=r"not approved \(approval = None\)"):
+    with pytest.raises(RefusedError, match=r"not approved \(approval = None, none stands in the ledger\)"):
         deploy(task="first", version=1)
     with pytest.raises(InputError, match="no version 7"):
         deploy(task="first", version=7)
-    set_approval("first", 1, "Approved")
-    capsys.readouterr()
+    refused = set_approval("first", 1, "approved")
+    assert "the ledger holds no PASS of its evaluation" in refused.text
+    record_pass("first", folders)
+    refused = set_approval("first", 1, "Approved")
+    assert "it is 'approved' or 'rejected', spelled so" in refused.text
     assert deploy(task="first") == ""
-    assert "'Approved', which is neither 'approved'" in capsys.readouterr().out
-    set_approval("first", 1, "approved")
+    assert set_approval("first", 1, "approved").is_success
+    assert set_approval("first", 1, "rejected").is_success
+    assert deploy(task="first") == ""
+    assert set_approval("first", 1, "approved").is_success
     name = serving_name("first", folders.model_digest)
     assert deploy(task="first") == deploy(task="first") == name
     assert aliases(platform, "first") == {CHAMPION: 1, FALLBACK: None, CHALLENGER: None}
@@ -156,6 +158,9 @@ def test_every_family_is_staged_probed_and_asked(
     for request in exported.task.golden_inputs(exported.encoding, (0.3, 1.7)):
         (expected,) = exported.answer([request], batch=1)
         assert said_alike(served.decode(server.answer(name, request)), expected)
+    found = compare_with_evaluation(name, ServingReference(model), server.open(name))
+    assert found < 1e-4, "of every kind of sound, 0.1 s to 60 s"
+    assert (server.read_memory(name) or 0) > 2**24
     champion = ModelVersion(task, 1, "run", {MODEL_DIGEST: digest})
     monkeypatch.setattr("voxloop.adapters.mlflow_rest.find_alias", lambda *_: champion)
     words = {"text": "I love parties!", "language": "en"} if task == "personality" else {}
@@ -211,13 +216,32 @@ def test_a_probe_that_disagrees_leaves_the_old_champion(
 ) -> None:
     good = do_register(tmp_path / "1", task="probed")
     name = deploy(task="probed")
-    bad = do_register(tmp_path / "2", task="probed", gain=2.0, champion=good.model_digest, golden_shift=0.01)
+    bad = do_register(tmp_path / "2", task="probed", gain=2.0, champion=good.model_digest, golden_shift=1e-3)
     with pytest.raises(IntegrityError, match="golden request 0"):
         deploy(task="probed")
     assert aliases(platform, "probed") == {CHAMPION: 1, FALLBACK: None, CHALLENGER: 2}
     assert server.is_ready(name)
     assert server.staged("probed") == [name]
     assert serving_name("probed", bad.model_digest) not in ready(server)
+
+
+def test_a_model_that_is_too_slow_leaves_the_old_champion(
+    platform: Settings, server: TritonServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = do_register(tmp_path / "1", task="lagging")
+    name = deploy(task="lagging")
+    told = re.search(r"p95 of a request ([\d.]+) ms; memory at most (\d+) MiB", capsys.readouterr().out)
+    assert told is not None
+    assert float(told[1]) < 1000
+    assert 20 < int(told[2]) < 500, "a Python stub, NumPy and ONNX Runtime"
+    slow = do_register(tmp_path / "2", task="lagging", gain=2.0, champion=good.model_digest, work=800)
+    with pytest.raises(VoxloopError, match=r"too slow: the p95 of 3 s of sound is [\d.]+ ms, the champion [\d.]+ ms"):
+        deploy(task="lagging")
+    assert aliases(platform, "lagging") == {CHAMPION: 1, FALLBACK: None, CHALLENGER: 2}
+    assert server.is_ready(name)
+    assert server.staged("lagging") == [name]
+    assert serving_name("lagging", slow.model_digest) not in ready(server)
+    assert deploy(task="lagging") == name, "it is not tried again by itself"
 
 
 def ready(server: TritonServer) -> set[str]:

@@ -5,8 +5,10 @@ Nothing of voxloop is imported here: the product is used as its users use it, by
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -58,6 +60,11 @@ class Demo:
     def url(self, port: str) -> str:
         return f"http://127.0.0.1:{self.environment[f'VOXLOOP_PORTS__{port}']}"
 
+    @property
+    def password(self) -> str:
+        """What jobs sign in to MLflow with."""
+        return (self.home / "mlflow" / "service.password").read_text()
+
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         environment = {**self.environment, "VOXLOOP_HOME": str(self.home)}
         return subprocess.run([VOXLOOP, *command], env=environment, capture_output=True, text=True, check=False)
@@ -85,7 +92,7 @@ def demo(clean_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     home = tmp_path_factory.mktemp("loop")
     environment = {
         **os.environ,
-        **free_ports(["MLFLOW", "AIRFLOW", "TRITON_HTTP", "TRITON_GRPC", "TRITON_METRICS"]),
+        **free_ports(["MLFLOW", "AIRFLOW", "TRITON_HTTP", "TRITON_GRPC", "TRITON_METRICS", "GATEWAY", "GATEWAY_ADMIN"]),
         "VOXLOOP_HOME": str(home),
         "VOXLOOP_PROJECT_ROOT": str(clean_checkout),
         "VOXLOOP_TRITON_VENV": str(CHECKOUT / ".venv-triton"),
@@ -135,6 +142,7 @@ def test_triton_gives_what_the_onnx_file_in_mlflow_gives(demo: Demo) -> None:
         text=True,
         check=True,
         cwd=demo.home,
+        env={**os.environ, "MLFLOW_TRACKING_USERNAME": "service", "MLFLOW_TRACKING_PASSWORD": demo.password},
     )
     found = json.loads(judged.stdout.splitlines()[-1])
     assert found["voxloop_modules"] == []
@@ -159,7 +167,10 @@ def test_airflows_own_database_holds_the_runs(demo: Demo) -> None:
 
 def test_the_run_in_mlflow_holds_the_evidence(demo: Demo) -> None:
     def get(path: str) -> dict[str, object]:
-        with urllib.request.urlopen(f"{demo.url('MLFLOW')}/api/2.0/mlflow/{path}", timeout=30) as answer:
+        told = base64.b64encode(f"service:{demo.password}".encode()).decode()
+        headers = {"Authorization": f"Basic {told}"}
+        request = urllib.request.Request(f"{demo.url('MLFLOW')}/api/2.0/mlflow/{path}", headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)  # type: ignore[no-any-return]
 
     version = get("model-versions/get?name=emotion&version=2")["model_version"]
@@ -175,6 +186,27 @@ def test_the_run_in_mlflow_holds_the_evidence(demo: Demo) -> None:
             ["find", demo.home / "mlflow", "-name", picture], capture_output=True, text=True, check=True
         )
         assert found.stdout.strip(), picture
+
+
+def test_why_the_champion_serves_stands_on_one_page(demo: Demo) -> None:
+    page = demo.run("explain", "emotion")
+    assert page.returncode == 0, page.stderr
+    said = page.stdout
+    assert re.match(r"retrain-[0-9a-f]{16}: judged\n  reason     emotion: asked demo-night-two\n", said)
+    for what in (
+        "data PASS, gate PASS, version 2",
+        "registration verdict PASS, version 2",
+        "approval     verdict PASS, version 2, by demo-approver",
+        "emotion is served by this model now",
+    ):
+        assert what in said, said
+
+
+def test_the_reason_of_night_two_given_again_trains_nothing(demo: Demo) -> None:
+    again = demo.run("retrain", "--episode", "demo-night-two", "--set", "task=emotion")
+    assert again.returncode == 0, again.stderr
+    assert "was judged already: data PASS, gate PASS, version 2" in again.stdout
+    assert json.loads(again.stdout.splitlines()[-1])["retrain_id"] in demo.run("explain", "emotion").stdout
 
 
 def test_nothing_listens_beyond_loopback(demo: Demo) -> None:

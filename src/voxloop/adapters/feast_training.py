@@ -40,9 +40,17 @@ def read_training_features(store: FeatureStore, service: str, utterances: pa.Tab
     """
     asked = utterances.select(["utterance_id", "speaker_id", "recorded_at"]).rename_columns(list(KEYS))
     known = read_history(store, service, asked.to_pandas())
+    return pa.table({"utterance_id": asked["utterance_id"], **to_numbers(known)})
+
+
+def to_numbers(known: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """Return what a model may take of the features known: float64 by name, `<view>__event_us` as `__seconds_since`.
+
+    Args:
+        known: `KEYS` and `<view>__<feature>` with the types of the views' tables.
+    """
     names = [name for name in known.column_names if name not in KEYS and _is_numeric(known.schema.field(name).type)]
-    columns = dict(_number(name, known) for name in names if not name.endswith(f"__{KNOWN_US}"))
-    return pa.table({"utterance_id": asked["utterance_id"], **columns})
+    return dict(_number(name, known) for name in names if not name.endswith(f"__{KNOWN_US}"))
 
 
 def count_known(features: pa.Table, views: Sequence[str]) -> dict[str, int]:

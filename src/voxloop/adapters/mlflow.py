@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from voxloop.adapters.direct_http import open_directly
+from voxloop.adapters.mlflow_sign_in import sign_in
 from voxloop.errors import ServiceUnavailableError, VoxloopError
 
 if TYPE_CHECKING:
@@ -22,15 +23,16 @@ SERVER_ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_
 def server_argv(settings: Settings) -> list[str]:
     """Return the command that starts the tracking server and registry: SQLite, local artifacts, one worker.
 
-    The command sets its own environment through `env`, so that no caller can forget it. Healthy when
+    Behind our app (`voxloop.approval_app`) nothing is answered without an account and nothing is written that its role
+    may not. The command sets its own environment through `env`, so that no caller can forget it. Healthy when
     `GET /health` answers 200 (10 to 25 s on two busy cores).
     """
     place = settings.home / "mlflow"
     place.mkdir(parents=True, exist_ok=True)
     return [
         "/usr/bin/env",
-        *(f"{name}={value}" for name, value in SERVER_ENVIRONMENT.items()),
-        *(sys.executable, "-m", "mlflow", "server"),
+        *(f"{name}={value}" for name, value in (SERVER_ENVIRONMENT | settings.environment()).items()),
+        *(sys.executable, "-m", "mlflow", "server", "--app-name", "voxloop"),
         *("--host", settings.host, "--port", str(settings.ports.mlflow), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{place / 'mlflow.db'}"),
         *("--artifacts-destination", str(place / "artifacts")),
@@ -38,7 +40,7 @@ def server_argv(settings: Settings) -> list[str]:
 
 
 def connect(settings: Settings) -> MlflowClient:
-    """Return a client of the tracking server that gives up in seconds instead of minutes.
+    """Return a client of the tracking server, signed in, that gives up in seconds instead of minutes.
 
     Raises:
         ServiceUnavailableError: The server does not answer.
@@ -47,6 +49,7 @@ def connect(settings: Settings) -> MlflowClient:
     from mlflow import MlflowClient, environment_variables, telemetry
 
     import_without_header_plugins()
+    sign_in(settings)
     variables: Any = environment_variables
     variables.MLFLOW_DISABLE_TELEMETRY.set(True)
     variables.MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.parse
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from voxloop.adapters.direct_http import open_directly
 from voxloop.adapters.mlflow import unavailable
+from voxloop.adapters.mlflow_sign_in import headers
 from voxloop.errors import VoxloopError
 from voxloop.release.versions import ModelVersion
 
@@ -76,7 +78,8 @@ def _read(found: dict[str, Any]) -> ModelVersion:
 def _get(settings: Settings, path: str, **query: str) -> dict[str, Any]:
     url = f"{settings.mlflow_url}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(query)}"
     try:
-        with open_directly().open(url, timeout=30) as answer:
+        request = urllib.request.Request(url, headers=headers(settings))  # noqa: S310 - our own server's address
+        with open_directly().open(request, timeout=30) as answer:
             content: dict[str, Any] = json.load(answer)
             return content
     except urllib.error.HTTPError as refused:

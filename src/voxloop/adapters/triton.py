@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from voxloop.adapters.triton_errors import translated, unavailable
+from voxloop.adapters.triton_memory import measure_peak
 from voxloop.adapters.triton_repository import TritonRepository
 from voxloop.adapters.triton_runtime import KEY_HEADER, RESTRICTED, prepare, read_control_key, runtime_environment
 from voxloop.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:
     from voxloop.adapters.triton_model import ServedModel
+    from voxloop.adapters.triton_opened import OpenedModel
     from voxloop.settings import Settings
     from voxloop.tasks.output_difference import Array, Arrays
 
@@ -167,6 +169,20 @@ class TritonServer:
         from voxloop.adapters.triton_model import make_batch
 
         return {key: array[0] for key, array in self.infer(self.read_model(name), make_batch(request)).items()}
+
+    def open(self, name: str) -> OpenedModel:
+        """Return a served model to be asked again and again.
+
+        Raises:
+            InputError: It was staged by another version of voxloop.
+        """
+        from voxloop.adapters.triton_opened import OpenedModel
+
+        return OpenedModel(self, self.read_model(name))
+
+    def read_memory(self, name: str) -> int | None:
+        """Return the resident memory of a model's own processes at most, bytes; None where none is seen here."""
+        return measure_peak(self.repository.root / name)
 
     def infer(self, model: ServedModel, batch: Arrays) -> dict[str, Array]:
         """Return the outputs [batch, …] for a padded batch.

@@ -41,7 +41,9 @@ A moment is 1 µs after the utterance ended: whoever asks at or during an uttera
 told the label of that utterance itself."""
 
 
-def follow_emotions(rows: Iterable[Mapping[str, Any]], known_at: datetime | None = None) -> pa.Table:
+def follow_emotions(
+    rows: Iterable[Mapping[str, Any]], known_at: datetime | None = None, *, predicted: bool = False
+) -> pa.Table:
     """Return the history of every speaker of whom an utterance is labelled.
 
     Utterances that end at the same moment count together, in the order of their ids.
@@ -49,6 +51,7 @@ def follow_emotions(rows: Iterable[Mapping[str, Any]], known_at: datetime | None
     Args:
         rows: With `utterance_id`, `speaker_id`, `recorded_at`, `duration_s` and `emotion`, as the manifest.
         known_at: Since when the labels are known; None: since each utterance ended.
+        predicted: A model said them, not a person.
 
     Returns:
         A table of `SPEAKER_EMOTIONS`, sorted by speaker and time.
@@ -61,7 +64,9 @@ def follow_emotions(rows: Iterable[Mapping[str, Any]], known_at: datetime | None
         of_speaker = before if before is not None and before["speaker_id"] == row["speaker_id"] else None
         moment = moment_of(row)
         known = max(moment, known_at or moment)
-        before = add_emotion(of_speaker, row["speaker_id"], row["emotion"], moment=moment, known_at=known)
+        before = add_emotion(
+            of_speaker, row["speaker_id"], row["emotion"], moment=moment, known_at=known, predicted=predicted
+        )
         latest[before["speaker_id"], before["event_timestamp"]] = before
     return pa.Table.from_pylist(list(latest.values()), schema=SPEAKER_EMOTIONS)
 

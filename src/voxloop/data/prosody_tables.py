@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
@@ -69,13 +70,25 @@ def follow_speakers(utterances: pa.Table) -> pa.Table:
     return follow_means(utterances, SPEAKER_PROSODY, averaged=AVERAGED, summed=["sounding_seconds"])
 
 
-def _utterance_row(row: dict[str, Any], waveform: Waveform, config: FeaturesConfig) -> dict[str, Any]:
+def make_prosody_row(
+    row: Mapping[str, Any], measured: Mapping[str, float], known_at: datetime | None = None
+) -> dict[str, Any]:
+    """Return the row of `UTTERANCE_PROSODY` of an utterance that was measured.
+
+    Args:
+        row: With `utterance_id`, `speaker_id` and `recorded_at`.
+        measured: A number for each of `MEASURES`; NaN becomes null.
+        known_at: Since when the numbers are known; None: since the utterance was recorded.
+    """
     recorded: datetime = row["recorded_at"]
-    measured = asdict(measure_prosody(waveform, config.prosody))
     return {
         "utterance_id": row["utterance_id"],
         "speaker_id": row["speaker_id"],
         "event_timestamp": recorded,
-        "created": max(recorded, config.known_at or recorded),
-        **{name: None if value != value else value for name, value in measured.items()},  # noqa: PLR0124 - NaN
+        "created": max(recorded, known_at or recorded),
+        **{name: None if math.isnan(measured[name]) else measured[name] for name in MEASURES},
     }
+
+
+def _utterance_row(row: dict[str, Any], waveform: Waveform, config: FeaturesConfig) -> dict[str, Any]:
+    return make_prosody_row(row, asdict(measure_prosody(waveform, config.prosody)), config.known_at)

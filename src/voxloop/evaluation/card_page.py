@@ -1,6 +1,6 @@
 """`card.html`: a model card on one page that any browser shows: no script, no link, nothing loaded from elsewhere.
 
-MLflow shows artifacts in a frame that runs nothing and reaches nothing; the page needs neither.
+MLflow shows artifacts in a sandboxed frame, which reaches nothing of the pages round it; this page needs none of them.
 """
 
 from __future__ import annotations

@@ -70,6 +70,18 @@ class ExportedModel:
                 answers[index] = answer
         return answers
 
+    def ask(self, request: Arrays) -> dict[str, Array]:
+        """Return the outputs for one request, both by name and without the batch dimension.
+
+        Raises:
+            InputError: As `answer`.
+        """
+        return {name: array[0] for name, array in self._ask([request]).items()}
+
+    def decode(self, outputs: Arrays) -> Answer | None:
+        """Return the answer of one row of outputs, without the batch dimension; None where one is not finite."""
+        return next(self._decode({name: np.asarray(array)[None] for name, array in outputs.items()}))
+
     def _ask(self, requests: Sequence[Arrays]) -> dict[str, Array]:
         names = [spec.name for spec in self.request.inputs]
         padded = {name: pad_rows([one[name] for one in requests]) for name in names}

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from voxloop.config import StrictModel
+from voxloop.config import Model, StrictModel
 from voxloop.gateway.config import GatewayConfig
 from voxloop.gateway.problems import ProblemError
 
@@ -27,6 +27,11 @@ FORM, WORDS = "multipart/form-data", "application/json"
 MOST_FIELDS = 8
 FORM_BYTES = 16_384
 """What the frame of a form may take beside the sound."""
+SPEAKER, CONSENT = "x-speaker-id", "x-consent"
+"""Headers: who speaks, by the caller's own id, and that who speaks lets the sound be kept."""
+KEEP_AUDIO = "audio"
+"""The one thing a consent can be for."""
+LONGEST_SPEAKER = 128
 
 
 Number = Annotated[float, Field(ge=-1e30, le=1e30)]
@@ -43,19 +48,24 @@ class Words(StrictModel):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request is about: a sound, words, or both."""
+    """What a request is about: a sound, words, or both; who speaks, and whether the sound may be kept."""
 
     sound: bytes | None
     words: Words
+    speaker_id: str | None = None
+    consent: bool = False
 
 
-async def read_asked(request: Request, config: GatewayConfig, *, takes_words: bool) -> Asked:
+async def read_asked(
+    request: Request, config: GatewayConfig, *, takes_words: bool, takes_language: bool = False
+) -> Asked:
     """Return what a request carries.
 
     Args:
         request: Not yet read.
         config: Limits.
         takes_words: Whether the family reads words; else a sound alone is taken.
+        takes_language: Whether a form may say in which language the sound is.
 
     Raises:
         ProblemError: 400, 408, 413, 415 or 422.
@@ -73,8 +83,26 @@ async def read_asked(request: Request, config: GatewayConfig, *, takes_words: bo
         asked = Asked(None, _parse_words(content))
     else:
         asked = Asked(content, Words())
-    _check(asked, config, takes_words=takes_words)
-    return asked
+    _check(asked, config, takes_words=takes_words, takes_language=takes_language)
+    return _add_headers(asked, request.headers)
+
+
+async def read_json(request: Request, model: type[Model], most: int, seconds: float) -> Model:
+    """Return a JSON body.
+
+    Args:
+        request: Not yet read.
+        model: What it must be.
+        most: Bytes.
+        seconds: In which it must have arrived.
+
+    Raises:
+        ProblemError: 400, 408, 413, 415 or 422.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != WORDS:
+        raise ProblemError(415, f"content-type is {kind[:80]!r}", rule=WORDS, remedy="say what you send")
+    return _validate(model, _load_json(await _read_body(request, most, seconds)))
 
 
 async def _read_body(request: Request, most: int, seconds: float) -> bytes:
@@ -132,7 +160,7 @@ class _FormParser(MultiPartParser):
 
 async def _take_fields(form: FormData) -> Asked:
     sound = form.get("audio")
-    known = {"audio", "text", "language", "features"}
+    known = {"audio", "text", "language", "features", "speaker_id", "consent"}
     if unknown := sorted(set(form) - known) or [name for name in form if len(form.getlist(name)) > 1]:
         raise _no_form(f"a part {unknown[0][:80]!r} is not expected, or comes twice")
     fields: dict[str, Any] = {name: value for name, value in form.items() if name != "audio"}
@@ -140,7 +168,40 @@ async def _take_fields(form: FormData) -> Asked:
         raise _no_form("audio alone is a file")
     if "features" in fields:
         fields["features"] = _load_json(fields["features"].encode(errors="surrogateescape"))
-    return Asked(await sound.read() if sound is not None else None, _make_words(fields))
+    speaker_id, consent = _read_speaker(fields.pop("speaker_id", None)), _read_consent(fields.pop("consent", None))
+    content = await sound.read() if sound is not None else None
+    return Asked(content, _validate(Words, fields), speaker_id, consent=consent)
+
+
+def _add_headers(asked: Asked, headers: Headers) -> Asked:
+    """Take who speaks, and the consent, from the headers too; a header that says otherwise than the form is refused."""
+    speaker_id, consent = _read_speaker(headers.get(SPEAKER)), _read_consent(headers.get(CONSENT))
+    if speaker_id is not None and not speaker_id.isascii():
+        raise ProblemError(
+            422, f"{SPEAKER} is not ASCII", rule="headers are", remedy="use the form's part `speaker_id`"
+        )
+    if None not in (speaker_id, asked.speaker_id) and speaker_id != asked.speaker_id:
+        raise ProblemError(422, f"{SPEAKER} and the form name two speakers", rule="one speaks", remedy="name one")
+    return replace(asked, speaker_id=asked.speaker_id or speaker_id, consent=asked.consent or consent)
+
+
+def _read_speaker(stated: str | None) -> str | None:
+    if stated is not None and not (0 < len(stated) <= LONGEST_SPEAKER and stated.isprintable()):
+        raise ProblemError(
+            422,
+            "the speaker's id is not as it should be",
+            rule=f"1 to {LONGEST_SPEAKER} printable characters",
+            remedy="send the id by which you know who speaks, or none",
+        )
+    return stated
+
+
+def _read_consent(stated: str | None) -> bool:
+    if stated not in (None, KEEP_AUDIO):
+        raise ProblemError(
+            422, f"consent is {stated[:20]!r}", rule=f"`{KEEP_AUDIO}`, or none", remedy="leave it out without consent"
+        )
+    return stated is not None
 
 
 def _no_form(problem: str) -> ProblemError:
@@ -153,7 +214,7 @@ def _no_form(problem: str) -> ProblemError:
 
 
 def _parse_words(content: bytes) -> Words:
-    return _make_words(_load_json(content))
+    return _validate(Words, _load_json(content))
 
 
 def _load_json(content: bytes) -> Any:
@@ -167,9 +228,9 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
 
 
-def _make_words(fields: Any) -> Words:
+def _validate(model: type[Model], fields: Any) -> Model:
     try:
-        return Words.model_validate(fields)
+        return model.model_validate(fields)
     except ValidationError as unfit:
         first = unfit.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])[:80] or "the body"
@@ -178,9 +239,9 @@ def _make_words(fields: Any) -> Words:
         ) from None
 
 
-def _check(asked: Asked, config: GatewayConfig, *, takes_words: bool) -> None:
+def _check(asked: Asked, config: GatewayConfig, *, takes_words: bool, takes_language: bool) -> None:
     words = asked.words
-    if not takes_words and words != Words():
+    if not takes_words and words != Words(language=words.language if takes_language else None):
         raise ProblemError(
             422, "there are words in the form", rule="this family hears a sound alone", remedy="leave them out"
         )

@@ -5,7 +5,34 @@ from __future__ import annotations
 from pydantic import Field
 
 from voxloop.config import StrictModel, find_config, load_config
+from voxloop.monitoring.config import PredictionLogConfig
 from voxloop.speech.limits import AudioLimits
+
+
+class ProfilesConfig(StrictModel):
+    """Speakers' profiles, which `/v1/analyze` moves on.
+
+    Args:
+        seconds: That an answer waits for its speaker's features.
+        waiting: Utterances that may wait for the store.
+        utterances: Of one speaker, the newest, that the running features are about.
+    """
+
+    seconds: float = Field(gt=0)
+    waiting: int = Field(ge=1)
+    utterances: int = Field(ge=1)
+
+
+class TracesConfig(StrictModel):
+    """Where spans go (OpenTelemetry).
+
+    Args:
+        endpoint: Of a collector that takes OTLP over HTTP; empty for none.
+        share: Of requests that are traced.
+    """
+
+    endpoint: str = Field(pattern=r"^(https?://.+)?$")
+    share: float = Field(ge=0, le=1)
 
 
 class GatewayConfig(StrictModel):
@@ -24,6 +51,9 @@ class GatewayConfig(StrictModel):
     retry_after_seconds: int = Field(ge=1)
     shadows: int = Field(ge=0)
     audio: AudioLimits
+    profiles: ProfilesConfig
+    predictions: PredictionLogConfig
+    traces: TracesConfig
 
 
 def load_gateway_config(overrides: tuple[str, ...] = ()) -> GatewayConfig:

@@ -1,16 +1,10 @@
-"""Foreign sound is decoded in processes that may die, while the event loop goes on.
-
-A thread a process: it hands over one sound at a time and waits. A file that kills its process costs one request.
-"""
+"""Foreign sound is decoded in processes that may die: a file that kills its process costs one request."""
 
 from __future__ import annotations
 
 import asyncio
 import queue
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxloop.data.asked import measure_features
-from voxloop.data.decoding_pool import Death, DecodingPool, WorkerLimits
-from voxloop.errors import InputError, ServiceUnavailableError, VoxloopError
+from voxloop.data.decoding_pool import WorkerLimits
+from voxloop.errors import InputError, ServiceUnavailableError
+from voxloop.gateway.work_queue import WorkQueue
 from voxloop.speech.limits import AudioLimits, UnusableAudioError
 from voxloop.speech.prosody import ProsodyConfig
 from voxloop.speech.waveform import decode_audio, to_int16
@@ -83,22 +78,23 @@ class AudioDecoder:
     def __init__(
         self, limits: AudioLimits, prosody: ProsodyConfig, *, workers: int, waiting: int, work: Work = decode_order
     ) -> None:
-        self._work = partial(work, limits, prosody)
-        self._limits = WorkerLimits(seconds=limits.decode_seconds, mebibytes=limits.decode_mebibytes)
-        self._orders: queue.Queue[tuple[Order, Future[Outcome | Death]] | None] = queue.Queue(waiting)
-        self._threads = [threading.Thread(target=self._run, name=f"decoder {n}", daemon=True) for n in range(workers)]
+        self._waiting = waiting
+        self._queue = WorkQueue[Order, Outcome](
+            partial(work, limits, prosody),
+            WorkerLimits(seconds=limits.decode_seconds, mebibytes=limits.decode_mebibytes),
+            preload=[__name__],
+            name="decoder",
+            workers=workers,
+            waiting=waiting,
+        )
 
     def start(self) -> None:
         """Begin to decode; processes start with the first sounds."""
-        for thread in self._threads:
-            thread.start()
+        self._queue.start()
 
     def stop(self) -> None:
         """End all threads and processes; who still waits is told."""
-        for _ in self._threads:
-            self._orders.put(None)
-        for thread in self._threads:
-            thread.join()
+        self._queue.stop()
 
     async def decode(self, content: bytes, *, measures: bool) -> DecodedAudio:
         """Return what a sound says.
@@ -107,12 +103,11 @@ class AudioDecoder:
             InputError: It cannot be used.
             ServiceUnavailableError: Too many wait already.
         """
-        answer: Future[Outcome | Death] = Future()
         try:
-            self._orders.put_nowait((Order(content, measures), answer))
+            answer = self._queue.submit(Order(content, measures))
         except queue.Full:
             raise ServiceUnavailableError(
-                f"{self._orders.maxsize} sounds wait to be decoded", rule="no more than these", remedy="ask again later"
+                f"{self._waiting} sounds wait to be decoded", rule="no more than these", remedy="ask again later"
             ) from None
         outcome = await asyncio.wrap_future(answer)
         if isinstance(outcome, DecodedAudio):
@@ -120,33 +115,3 @@ class AudioDecoder:
         raise InputError(
             f"{NAME} is unusable: {outcome.reason}", rule=outcome.detail, remedy="give a whole WAV, FLAC or Ogg file"
         )
-
-    def _run(self) -> None:
-        """Feed one process until told to end. A failure that is nobody's fault is told, and a new process begins."""
-        under_way: deque[Future[Outcome | Death]] = deque()
-        ended = threading.Event()
-        while not ended.is_set():
-            pool = DecodingPool[Order, Outcome](self._work, self._limits, preload=[__name__], workers=1, batch=1)
-            try:
-                for outcome in pool.run(self._give(under_way, ended)):
-                    _settle(under_way.popleft(), outcome)
-            except Exception as failed:  # noqa: BLE001 - whoever waits must hear of it, and the next must be answered
-                while under_way:
-                    _fail(under_way.popleft(), failed)
-
-    def _give(self, under_way: deque[Future[Outcome | Death]], ended: threading.Event) -> Iterator[Order]:
-        while (taken := self._orders.get()) is not None:
-            order, answer = taken
-            if answer.set_running_or_notify_cancel():  # who has hung up meanwhile costs nothing
-                under_way.append(answer)
-                yield order
-        ended.set()
-
-
-def _settle(answer: Future[Outcome | Death], outcome: Outcome | Death) -> None:
-    answer.set_result(outcome)
-
-
-def _fail(answer: Future[Outcome | Death], failed: Exception) -> None:
-    known = failed if isinstance(failed, VoxloopError) else VoxloopError(f"decoding failed: {type(failed).__name__}")
-    answer.set_exception(ServiceUnavailableError(known.problem, rule=known.rule, remedy=known.remedy))

@@ -1,17 +1,17 @@
 """Round the whole application: a request id, a key before anything else, problems for errors, figures.
 
-Deny by default: what is not in `OPEN` wants a key, places that do not exist too.
+Deny by default: what is not `open` wants a key, places that do not exist too.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from opentelemetry.trace import Span
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,11 +20,14 @@ from voxloop.gateway.figures import OTHER, Figures
 from voxloop.gateway.keys import ApiKey, KeyBook
 from voxloop.gateway.problems import ProblemError, problem_of, write_problem
 from voxloop.gateway.rates import RateLimiter
+from voxloop.gateway.tracing import end_request, trace_request
+from voxloop.monitoring.request_ids import make_request_id
+from voxloop.settings import now
 
 log = logging.getLogger(__name__)
 
 OPEN = ("/healthz", "/readyz")
-"""What answers without a key."""
+"""What answers callers without a key."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="voxloop"'}
 
 
@@ -89,6 +92,7 @@ class Guard:
         figures: Where it is counted.
         places: Paths that have figures of their own.
         retry_after: Seconds to tell when trying again can help.
+        open: Paths that answer without a key.
     """
 
     app: ASGIApp
@@ -96,6 +100,7 @@ class Guard:
     figures: Figures
     places: tuple[str, ...]
     retry_after: int
+    open: tuple[str, ...] = OPEN
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; refuse a web socket."""
@@ -107,8 +112,14 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id, began = uuid.uuid4().hex, time.perf_counter()
-        status = 0
+        request_id, place = make_request_id(now()), scope["path"] if scope["path"] in self.places else OTHER
+        with trace_request(scope["method"], place, request_id, Headers(scope=scope)) as span:
+            await self._answer_within(span, place, request_id, scope, receive, send)
+
+    async def _answer_within(
+        self, span: Span, place: str, request_id: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        began, status = time.perf_counter(), 0
 
         async def send_on(message: Message) -> None:
             nonlocal status
@@ -118,8 +129,8 @@ class Guard:
             await send(message)
 
         try:
-            scope.setdefault("state", {})["request_id"] = request_id
-            if scope["path"] in OPEN:
+            scope.setdefault("state", {}).update(request_id=request_id, began=began)
+            if scope["path"] in self.open:
                 await self.app(scope, receive, send_on)
             else:
                 with self.admission.admit(Headers(scope=scope)) as key:
@@ -132,7 +143,7 @@ class Guard:
             if not status:
                 await write_problem(problem, request_id)(scope, receive, send_on)
         finally:
-            place = scope["path"] if scope["path"] in self.places else OTHER
+            end_request(span, status)
             self.figures.count(place, status, time.perf_counter() - began)
 
 

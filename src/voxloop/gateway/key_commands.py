@@ -8,11 +8,15 @@ def add(tenant: str, *, actions: tuple[str, ...] = ("asr", "emotion", "personali
 
     Args:
         tenant: Whose it is: letters, digits, dot, dash, underscore.
-        actions: What it is for: families to ask, `metrics` to read the metrics. Give the option once for each.
+        actions: What it is for: families to ask, `analyze` to ask them all about a speaker whose profile is kept,
+            `metrics` to read the metrics, `label` to label what any key has asked. Give the option once for each.
     """
-    from voxloop.gateway.keys import KeyBook
+    from voxloop.errors import InputError
+    from voxloop.gateway.keys import PLATFORM, KeyBook
     from voxloop.settings import get_settings, now
 
+    if tenant == PLATFORM:
+        raise InputError(f"no key for {tenant}", rule="it is the platform's own tenant", remedy="name another")
     print(KeyBook(get_settings().gateway_keys).add(tenant, tuple(dict.fromkeys(actions)), now()), flush=True)
 
 

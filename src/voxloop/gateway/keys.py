@@ -1,12 +1,7 @@
-"""API keys: 256 random bits each, of which only a hash is kept.
-
-A hash without salt or stretching is enough for what nobody chose: 2^256 cannot be tried.
-"""
+"""API keys: 256 random bits each, of which only a hash is kept."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 import secrets
 from datetime import datetime
@@ -15,16 +10,16 @@ from pathlib import Path
 from pydantic import AwareDatetime, Field, ValidationError
 
 from voxloop.config import StrictModel
-from voxloop.errors import InputError, IntegrityError
-from voxloop.store.atomic import write_file
+from voxloop.errors import InputError
 from voxloop.store.lock import hold_lock
+from voxloop.store.private_files import PrivateFile
+from voxloop.store.secret_hashes import hash_secret, is_secret
 from voxloop.tasks import FAMILIES
 
-READ_METRICS = "metrics"
-ACTIONS = (*FAMILIES, READ_METRICS)
-"""What a key may be for: a family to ask, or the metrics to read."""
+ANALYZE, READ_METRICS, LABEL = "analyze", "metrics", "label"
+ACTIONS = (*FAMILIES, ANALYZE, READ_METRICS, LABEL)
+"""What a key may be for: a family to ask, all of them about a speaker, the metrics, answers to other keys to label."""
 _KEY = re.compile(r"vxl_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
-_NOBODY = hashlib.sha256(b"").hexdigest()
 
 
 class ApiKey(StrictModel):
@@ -49,6 +44,10 @@ class _KeyFile(StrictModel):
     keys: tuple[ApiKey, ...] = ()
 
 
+PLATFORM = "voxloop-service"
+"""Tenant of the platform's own key: what it asks is a test of the platform, and no prediction."""
+
+
 class KeyBook:
     """The file of keys, readable by its owner alone, written beside and renamed.
 
@@ -57,8 +56,8 @@ class KeyBook:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[int, int, int] | None = None
+        self._file = PrivateFile(path, _KeyFile, writer="`voxloop keys`")
+        self._content: _KeyFile | None = None
         self._keys: dict[str, ApiKey] = {}
 
     def list_keys(self) -> list[ApiKey]:
@@ -85,13 +84,13 @@ class KeyBook:
         key_id = secrets.token_hex(8)
         key = f"vxl_{key_id}_{secrets.token_urlsafe(32)}"
         try:
-            kept = ApiKey(key_id=key_id, tenant=tenant, actions=actions, digest=_digest(key), made_at=at)
+            kept = ApiKey(key_id=key_id, tenant=tenant, actions=actions, digest=hash_secret(key), made_at=at)
         except ValidationError as unfit:
             first = unfit.errors(include_url=False)[0]
             raise InputError(
                 f"{first['loc'][0]} = {str(first['input'])[:80]!r} of a key", rule=first["msg"], remedy="give another"
             ) from None
-        with hold_lock(self._lock):
+        with hold_lock(self._file.lock):
             self._write([*self.list_keys(), kept])
         return key
 
@@ -101,7 +100,7 @@ class KeyBook:
         Raises:
             InputError: There is no such key.
         """
-        with hold_lock(self._lock):
+        with hold_lock(self._file.lock):
             keys = self.list_keys()
             gone = next((key for key in keys if key.key_id == key_id), None)
             if gone is None:
@@ -118,40 +117,12 @@ class KeyBook:
         self._refresh()
         matched = _KEY.fullmatch(presented)
         kept = self._keys.get(matched[1]) if matched else None
-        is_same = hmac.compare_digest(_digest(presented), kept.digest if kept else _NOBODY)
-        return kept if kept and is_same else None
-
-    @property
-    def _lock(self) -> Path:
-        return self._path.with_suffix(".lock")
+        return kept if is_secret(presented, kept.digest if kept else None) else None
 
     def _write(self, keys: list[ApiKey]) -> None:
-        write_file(self._path, _KeyFile(keys=tuple(keys)).model_dump_json(indent=2) + "\n", mode=0o600)
+        self._file.write(_KeyFile(keys=tuple(keys)))
 
     def _refresh(self) -> None:
-        """Read the file anew when it is another one, for every write is a rename, or was touched."""
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            self._seen, self._keys = None, {}
-            return
-        seen = (status.st_ino, status.st_ctime_ns, status.st_size)
-        if seen == self._seen:
-            return
-        if status.st_mode & 0o077:
-            raise IntegrityError(
-                f"{self._path} may be used by others (mode {status.st_mode & 0o777:o})",
-                rule="keys are their owner's alone",
-                remedy=f"find out who had them, then chmod 600 {self._path}",
-            )
-        try:
-            keys = _KeyFile.model_validate_json(self._path.read_bytes()).keys
-        except ValidationError:
-            raise IntegrityError(
-                f"{self._path} is malformed", rule="`voxloop keys` alone writes it", remedy="restore it from a backup"
-            ) from None
-        self._seen, self._keys = seen, {key.key_id: key for key in keys}
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
+        content = self._file.read()
+        if content is not self._content:
+            self._content, self._keys = content, {key.key_id: key for key in content.keys} if content else {}

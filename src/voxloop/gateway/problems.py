@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.responses import JSONResponse
 
@@ -61,9 +62,9 @@ def problem_of(error: Exception, retry_after: int) -> ProblemError:
     return ProblemError(500, "the gateway failed", remedy="tell who runs it the request id")
 
 
-def write_problem(problem: ProblemError, request_id: str) -> JSONResponse:
-    """Return the response that says it."""
-    content = {
+def describe_problem(problem: ProblemError, request_id: str) -> dict[str, Any]:
+    """Return the fields that say it."""
+    return {
         "type": "about:blank",
         "title": TITLES.get(problem.status, "Refused"),
         "status": problem.status,
@@ -72,6 +73,11 @@ def write_problem(problem: ProblemError, request_id: str) -> JSONResponse:
         "remedy": _clean(problem.remedy),
         "instance": f"urn:voxloop:request:{request_id}",
     }
+
+
+def write_problem(problem: ProblemError, request_id: str) -> JSONResponse:
+    """Return the response that says it."""
+    content = describe_problem(problem, request_id)
     return JSONResponse(content, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Collected:
-    """What was freed (in a dry run: would be), what stays, and what kept the registry from being asked."""
+    """What was freed (in a dry run: would be), what stays, and what kept registry and profiles from being asked."""
 
     freed: tuple[Item, ...]
     kept: tuple[Item, ...]
     blind: str = ""
+    without_profiles: VoxloopError | None = None
 
 
 def gc(*, dry_run: bool = False, at: str | None = None, overrides: Overrides = ()) -> None:
-    """Free stored results, run folders, served models, artifacts and days of the prediction log that nothing needs.
+    """Free what nothing needs: results, runs, served models, artifacts, days of the prediction log, old profiles.
 
     What champion, fallback, an open approval or one of the newest nights of retrainings needs is never freed: a
     retraining that is kept can be run again and finds all of its steps. When MLflow does not answer, says what cannot
@@ -43,7 +44,9 @@ def gc(*, dry_run: bool = False, at: str | None = None, overrides: Overrides = (
 
     Raises:
         InputError: The moment is none, or lies in the future.
-        ServiceUnavailableError: What MLflow needs is not known; what does not depend on it was freed.
+        IntegrityError: The journal of speakers' profiles is none; everything else was freed.
+        ServiceUnavailableError: What MLflow needs is not known, or profiles could not be taken out; what does not
+            depend on it was freed.
     """
     from voxloop.adapters.mlflow_retention import MlflowArchive
     from voxloop.settings import get_settings
@@ -56,12 +59,16 @@ def gc(*, dry_run: bool = False, at: str | None = None, overrides: Overrides = (
     print(f"gc at {moment:%Y-%m-%dT%H:%MZ}{', a dry run: nothing is removed' if dry_run else ''}", flush=True)
     for line in (*describe("frees", done.freed), *describe("keeps", done.kept)):
         print(line, flush=True)
+    if done.without_profiles is not None:
+        print(f"profiles stay: {done.without_profiles}", flush=True)
     if done.blind:
         raise ServiceUnavailableError(
             f"what the registry needs is not known: {done.blind}",
             rule="nothing is freed that a model in force might need",
             remedy="`voxloop gc` again once MLflow answers for it",
         )
+    if done.without_profiles is not None:
+        raise done.without_profiles
 
 
 def read_moment(text: str | None) -> datetime:
@@ -109,7 +116,38 @@ def collect(
                 free_artifacts(archive, [str(item.place) for item in free if not dry_run], at)
         except VoxloopError as unknown:  # gone away meanwhile
             blind = str(unknown)
-    return Collected((*plan.free, *free), (*plan.keep, *keep), blind)
+        old, young, failed = free_profiles(settings, config, at, dry_run=dry_run)
+    return Collected((*plan.free, *free, *old), (*plan.keep, *keep, *young), blind, failed)
+
+
+def free_profiles(
+    settings: Settings, config: RetentionConfig, at: datetime, *, dry_run: bool
+) -> tuple[list[Item], list[Item], VoxloopError | None]:
+    """Take out the profiles of speakers who were not heard for long. No registry is asked for them.
+
+    Returns:
+        What went, what stays, and why the rest of what should have gone did not.
+    """
+    from voxloop.data.heard_journal import HeardJournal
+    from voxloop.data.profile_retention import plan_profiles, profiles_end
+
+    gone: list[Item] = []
+    stay: list[Item] = []
+    try:
+        journal = HeardJournal(settings.heard_journal, 1)  # nothing is added to it
+        old, stay = plan_profiles(journal, config, at)
+        if dry_run or not old:
+            return old, stay, None
+        from voxloop.adapters.feast_profiles import forget_profile
+
+        for item in old:
+            if forget_profile(str(item.place), journal, profiles_end(config, at)):
+                gone.append(item)
+            else:
+                stay.append(replace(item, why="heard while it was to go"))
+    except VoxloopError as failed:
+        return gone, stay, failed
+    return gone, stay, None
 
 
 def sweep_files(

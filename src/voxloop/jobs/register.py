@@ -16,8 +16,9 @@ def register(run: Path, model: Path, evaluation: Path, verdict: Path, out: Path,
 
     Only a PASS is registered, and only from a clean git tree: the version names the commit, the data, the evaluation
     and the policy it comes from. Its model folder, of ONNX without external data, safetensors and JSON alone, is
-    signed by OpenSSF model-signing with a key of one's own. Registering the same run again gives the same version.
-    Writes `version.json`.
+    signed by OpenSSF model-signing with a key of one's own. Its evidence, and whose work it is, are an entry of the
+    ledger: what an approval is held against. Registering the same run again gives the same version. Writes
+    `version.json`.
 
     Args:
         run: Folder written by track.
@@ -34,11 +35,14 @@ def register(run: Path, model: Path, evaluation: Path, verdict: Path, out: Path,
         RefusedError: The verdict is not PASS, or the tree has changes, or had when the run was tracked.
         InputError: The model folder holds a file of another format, or one that is malformed.
         IntegrityError: The folders are not of one pipeline run, or the run is of another model.
-        ServiceUnavailableError: MLflow does not answer.
+        ServiceUnavailableError: MLflow or the ledger does not answer.
     """
     from voxloop.adapters.mlflow_registry import MlflowRegistry
+    from voxloop.ledger.book import open_ledger
     from voxloop.release.registration import describe_version, require_pass
-    from voxloop.settings import get_settings
+    from voxloop.release.registrations import record_registration
+    from voxloop.release.versions import GIT_COMMIT, ModelVersion
+    from voxloop.settings import get_settings, now
     from voxloop.store.atomic import build_folder, write_file
     from voxloop.store.revision import require_clean
 
@@ -52,11 +56,29 @@ def register(run: Path, model: Path, evaluation: Path, verdict: Path, out: Path,
         version = registry.find_run_version(task, described.run_id) or registry.create_version(
             task, described.run_id, described.tags, described.note
         )
+        evidence = ModelVersion(task, version.number, described.run_id, described.tags)
+        trained_by = find_trainers(settings, described.tags[GIT_COMMIT])
+        record_registration(open_ledger(settings), evidence, trained_by=trained_by, at=now())
         registry.name_challenger(version)
         content = {"name": task, "version": version.number, "model_digest": version.model_digest}
         write_file(folder / "version.json", json.dumps(content, indent=2))
     print(f"registered as {version}, model {version.model_digest[:12]}, at {settings.mlflow_url}", flush=True)
     return out
+
+
+def find_trainers(settings: Settings, commit: str) -> tuple[str, ...]:
+    """Return who may not approve what was trained: the authors of the commit, and whose process registers it.
+
+    A run on a schedule is its code's author's; one started by hand also its starter's, as the system knows them. None
+    when the author cannot be told: then nobody may approve.
+    """
+    import os
+    import pwd
+
+    from voxloop.store.revision import read_authors
+
+    authors = read_authors(settings.project_root, commit)
+    return (*authors, pwd.getpwuid(os.getuid()).pw_name) if authors else ()
 
 
 def sign_once(settings: Settings, registry: MlflowRegistry, run_id: str, model: Path) -> None:

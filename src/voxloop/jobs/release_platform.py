@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from voxloop.adapters.triton import TritonServer
-    from voxloop.release.systems import Platform
+    from voxloop.release.systems import Platform, Reference
     from voxloop.settings import Settings
 
 
@@ -30,9 +32,11 @@ def hold_platform(settings: Settings) -> Iterator[Platform]:
 
 def join_platform(settings: Settings, server: TritonServer) -> Platform:
     """Return everything a release works on."""
+    from voxloop.adapters.gateway_front import GatewayFront
     from voxloop.adapters.mlflow_registry import MlflowRegistry
     from voxloop.adapters.model_signing import FolderSigner
     from voxloop.ledger.book import open_ledger
+    from voxloop.release.policy import load_release_policy
     from voxloop.release.systems import Platform
     from voxloop.settings import now
 
@@ -43,7 +47,17 @@ def join_platform(settings: Settings, server: TritonServer) -> Platform:
         ledger=open_ledger(settings),
         place=read_place(settings),
         clock=now,
+        front=GatewayFront(settings),
+        budgets=load_release_policy().probe,
+        open_reference=open_reference,
     )
+
+
+def open_reference(folder: Path) -> Reference:
+    """Open a model folder as evaluation does: ONNX Runtime and the family are loaded by who promotes alone."""
+    from voxloop.evaluation.serving_reference import ServingReference
+
+    return ServingReference(folder)
 
 
 def read_place(settings: Settings) -> str:

@@ -1,10 +1,14 @@
-"""What the gate writes: judgements, the first champion, fresh sets. Each act that runs twice is written once."""
+"""What the gate writes: judgements, the first champion, fresh sets. Each act that runs twice is written once.
+
+And what every act of a person needs: a reason.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 
+from voxloop.errors import InputError
 from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import BOOTSTRAP, FRESH_SET, JUDGEMENT, Draft, Entry
 from voxloop.ledger.looks import FrozenSet
@@ -79,3 +83,14 @@ def record_fresh_set(ledger: Ledger, evaluation_set: FrozenSet, *, at: datetime)
         at=at,
     )
     return ledger.append(draft)
+
+
+def require_reason(because: str) -> str:
+    """Return a reason without the space around it.
+
+    Raises:
+        InputError: Nothing is left.
+    """
+    if not because.strip():
+        raise InputError("--because is empty", rule="the reason is kept for good", remedy="say why")
+    return because.strip()

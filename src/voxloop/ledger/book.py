@@ -15,6 +15,7 @@ from voxloop.errors import IntegrityError, RefusedError
 from voxloop.ledger.chain import Row, check_head, follow, follow_head
 from voxloop.ledger.entry import HEAD_RESTORED, Draft, Entry, Sealer, read_entry, seal_entry
 from voxloop.ledger.head import RUNBOOK, START, Head, dump_head, load_head, read_head, write_head
+from voxloop.ledger.restoring import require_settled
 from voxloop.store.digests import digest_bytes
 from voxloop.store.lock import hold_lock
 
@@ -105,6 +106,10 @@ class Ledger:
         rows, known = self._database.read_rows(last.sequence), Head(last.sequence, last.digest)
         follow_head(rows[:1], self._sealer, known)
         return follow(rows[1:], self._sealer, known)
+
+    def read_stamp(self) -> int | None:
+        """Return a number that every append changes, for microseconds; None where only reading can tell."""
+        return self._database.read_stamp()
 
     def read_unchecked(self) -> list[Row]:
         """Return what is there, right or wrong, for a person who looks for what has happened."""
@@ -235,10 +240,12 @@ def open_ledger(settings: Settings) -> Ledger:
     Raises:
         ConfigError: `ledger_url` is no address of a PostgreSQL database.
         IntegrityError: The runner's key is malformed.
+        RefusedError: A restore into this home was begun and not ended.
     """
     from voxloop.ledger.database import open_database
     from voxloop.store.runner_key import read_runner_key
 
+    require_settled(settings.home)
     database = open_database(settings.ledger, settings.ledger_url)
     # A head is of one ledger: an address changed for another's must not make it look cut.
     of = "" if settings.ledger_url is None else f"-{digest_bytes(database.name.encode())[:12]}"

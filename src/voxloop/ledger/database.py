@@ -24,6 +24,7 @@ FILE_NAME = "ledger.sqlite"
 WAIT_SECONDS = 60
 """How long one writer waits for another."""
 CONNECT_SECONDS = 10
+_CHANGE_COUNTER = 24
 ADVISORY_LOCK = 0x766F786C6F6F70  # "voxloop"
 
 
@@ -48,6 +49,21 @@ class Database:
         with explained(self.name, self._file), self._engine.connect() as connection:
             query = _select().where(find_table().c.sequence >= since)
             return _fetch(connection, query) if has_entries(connection) else []
+
+    def read_stamp(self) -> int | None:
+        """Return a number that every commit changes, for microseconds; None where only a query can tell.
+
+        It is the change counter of an SQLite file (https://sqlite.org/fileformat2.html, offset 24), which is written
+        before a commit is done: who sees it and then reads waits for that commit.
+        """
+        if self._file is None:
+            return None
+        try:
+            with self._file.open("rb", buffering=0) as stream:
+                stream.seek(_CHANGE_COUNTER)
+                return int.from_bytes(stream.read(4))
+        except OSError:
+            return None
 
     @contextmanager
     def writing(self) -> Iterator[Pen]:

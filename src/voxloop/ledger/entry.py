@@ -17,9 +17,14 @@ JUDGEMENT, LOOK, BOOTSTRAP, FRESH_SET, HEAD_RESTORED = "judgement", "look", "boo
 """Kinds of entries about evidence. Any other word of small letters is a kind too."""
 ROUTE = "route"
 """Kind of the entry that says who is served what; the newest of a family is in force."""
-APPROVAL, PROMOTION, ROLLBACK, VOID = "approval", "promotion", "rollback", "void"
+REGISTRATION, APPROVAL, PROMOTION, ROLLBACK, VOID = "registration", "approval", "promotion", "rollback", "void"
 FREEZE, UNFREEZE = "freeze", "unfreeze"
 """Kinds of the entries about release, beside the route."""
+RESTORED = "restored"
+"""Kind of the entry that says from which backup the ledger goes on."""
+RETRAINING, RETRAINING_JOINED = "retraining", "retraining_joined"
+ATTEMPT, ATTEMPT_ENDED = "attempt", "attempt_ended"
+"""Kinds of the entries about retrainings."""
 NOTHING = "0" * 64
 """What the first entry has for the digest of the one before it."""
 LONGEST_NAME, LONGEST_PAYLOAD = 500, 1 << 18

@@ -16,23 +16,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from voxloop.adapters.mlflow_rest import find_alias
+from voxloop.adapters.mlflow_sign_in import Credentials
+from voxloop.approval_app.accounts import AccountBook
 from voxloop.config import Overrides, apply_overrides, find_config, load_config
 from voxloop.errors import InputError, RefusedError, ServiceUnavailableError, VoxloopError
 from voxloop.local.demo_config import DemoConfig, Night
 from voxloop.local.down import down
 from voxloop.local.registry_view import approve, collect_rows, show_rows
 from voxloop.local.up import up
+from voxloop.monitoring.retraining import ASKED, Reason
+from voxloop.release.roles import Role
 from voxloop.release.versions import CHAMPION
 from voxloop.runners.airflow_api import ENDED, AirflowApi
+from voxloop.runners.nightly_retraining import run_folder, training_arguments
 from voxloop.runners.result import RunResult
-from voxloop.runners.retraining import run_folder, training_arguments
-from voxloop.settings import Settings, child_environment, get_settings
+from voxloop.runners.retrain import retraining_folder
+from voxloop.settings import Settings, child_environment, get_settings, now
 from voxloop.store.revision import read_code_revision
 
-DEPLOY_SECONDS = 240.0
-"""How long an approval may take to be served: Airflow looks every minute, and a swap takes seconds."""
+DEPLOY_SECONDS = 420.0
+"""How long an approval may take: it wakes Airflow in seconds, the schedule in five minutes; a swap takes seconds."""
 
 NIGHT_SECONDS = 3600.0
+APPROVER = "demo-approver"
 NIGHTLY, NIGHT_ONE, NIGHT_TWO = "nightly_retraining", "demo-night-one", "demo-night-two"
 
 
@@ -55,9 +61,15 @@ def demo(*, corpus: str = "world", path: Path | None = None, keep: bool = False,
     _check_corpus(corpus, path)
     _check_tree(get_settings())
     settings = apply_overrides([f"home={get_settings().home / f'demo-{corpus}'}"])
-    loop = Loop(config, corpus, path, settings, Clock())
-    with _platform(settings, loop.clock, keep=keep):
-        return loop.run()
+    clock = Clock()
+    with _platform(settings, clock, keep=keep):
+        return Loop(config, corpus, path, settings, clock, add_approver(settings)).run()
+
+
+def add_approver(settings: Settings) -> Credentials:
+    """Make an account for whoever approves, and return it: the demo plays a person who did not train."""
+    password = AccountBook(settings.mlflow_accounts).add(APPROVER, Role.APPROVER, (f"{APPROVER}@localhost",), now())
+    return Credentials(APPROVER, password)
 
 
 class Clock:
@@ -75,8 +87,17 @@ class Clock:
 class Loop:
     """The two nights of one demo."""
 
-    def __init__(self, config: DemoConfig, corpus: str, path: Path | None, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: DemoConfig,
+        corpus: str,
+        path: Path | None,
+        settings: Settings,
+        clock: Clock,
+        approver: Credentials,
+    ) -> None:
         self.config = config
+        self.approver = approver
         self.corpus = corpus
         self.path = path
         self.settings = settings
@@ -123,7 +144,8 @@ class Loop:
             raise VoxloopError(
                 f"the nightly run ended in {state}", remedy=f"look at run {NIGHT_TWO} in {self.settings.airflow_url}"
             )
-        return _require_version(RunResult.read(run_folder(NIGHT_TWO)))
+        asked = Reason(self.config.task, ASKED, NIGHT_TWO)
+        return _require_version(RunResult.read(retraining_folder(self.settings, asked.retrain_id)))
 
     def _follow(self, airflow: AirflowApi) -> str:
         """Print what the training task prints, until the run has ended; return the run's state."""
@@ -150,8 +172,8 @@ class Loop:
         """Approve a version as the UI does, then wait until Airflow has made it the champion."""
         version = result.version or 0
         self.clock.say(f"{self.config.task} version {version} waits for approval: {self.settings.mlflow_url}")
-        approve(self.settings, self.config.task, version)
-        self.clock.say(f"version {version} approved; Airflow's deploy_approved takes it to Triton within a minute")
+        approve(self.settings, self.approver, self.config.task, version)
+        self.clock.say(f"{self.approver.name} approved it; Airflow's deploy_approved takes it to Triton in a minute")
         end = time.monotonic() + DEPLOY_SECONDS
         while not self._is_champion(version):
             if time.monotonic() > end:
@@ -203,6 +225,7 @@ def _print_addresses(settings: Settings) -> None:
         f"\nLeft up. MLflow {settings.mlflow_url}  Airflow {settings.airflow_url}  Triton {settings.triton_url}\n"
         f"  export VOXLOOP_HOME={settings.home}\n"
         "  voxloop status\n"
+        "  voxloop users add NAME --role viewer     # an account to look at MLflow with\n"
         "  voxloop ask emotion FILE.wav\n"
         "  voxloop down",
         flush=True,

@@ -20,7 +20,7 @@ PROGRAMS = ("mlflow", "triton", "gateway", *COMPONENTS)
 PORTS: Mapping[str, tuple[str, ...]] = {
     "mlflow": ("mlflow",),
     "triton": ("triton_http", "triton_grpc", "triton_metrics"),
-    "gateway": ("gateway",),
+    "gateway": ("gateway", "gateway_admin"),
     "airflow-api-server": ("airflow",),
 }
 

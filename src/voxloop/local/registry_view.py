@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from voxloop.adapters.mlflow_rest import find_alias, list_versions
+from voxloop.adapters.mlflow_sign_in import Credentials, headers
 from voxloop.errors import ServiceUnavailableError, VoxloopError
 from voxloop.release.versions import APPROVAL, APPROVED, CHALLENGER, CHAMPION, FALLBACK, ModelVersion
 from voxloop.settings import Settings
@@ -56,17 +57,24 @@ def collect_rows(settings: Settings, task: str) -> list[Row]:
     ]
 
 
-def approve(settings: Settings, task: str, version: int) -> None:
+def approve(settings: Settings, approver: Credentials, task: str, version: int) -> None:
     """Set the tag `approval=approved` on a version by the REST call the MLflow UI makes.
+
+    Args:
+        settings: They say where MLflow is.
+        approver: Who signs in.
+        task: Registered model.
+        version: Its number.
 
     Raises:
         ServiceUnavailableError: MLflow does not answer.
         VoxloopError: MLflow refused.
     """
     body = {"name": task, "version": str(version), "key": APPROVAL, "value": APPROVED}
-    answer = _send(settings, "POST", "ajax-api/2.0/mlflow/model-versions/set-tag", json=body)
+    route = "ajax-api/2.0/mlflow/model-versions/set-tag"
+    answer = _send(settings, "POST", route, json=body, headers=approver.header)
     if not answer.is_success:
-        raise VoxloopError(f"MLflow refused the approval of {task} version {version}", rule=answer.text[:200])
+        raise VoxloopError(f"MLflow refused the approval of {task} version {version}", rule=answer.text[:400])
 
 
 def is_served(settings: Settings, model: str) -> bool:
@@ -120,7 +128,8 @@ def _get(settings: Settings, route: str, **query: str) -> httpx.Response:
 
 def _send(settings: Settings, method: str, route: str, **content: Any) -> httpx.Response:
     try:
-        return httpx.request(method, f"{settings.mlflow_url}/{route}", timeout=TIMEOUT, trust_env=False, **content)
+        told = {"headers": headers(settings), **content}
+        return httpx.request(method, f"{settings.mlflow_url}/{route}", timeout=TIMEOUT, trust_env=False, **told)
     except httpx.HTTPError as silent:
         raise ServiceUnavailableError(
             f"MLflow at {settings.mlflow_url} does not answer ({silent})", remedy="look at `voxloop status`"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from voxloop.errors import RefusedError, ServiceUnavailableError
+from voxloop.ledger.restoring import require_settled
 from voxloop.local.airflow import COMPONENTS, prepare_airflow, wait_for_dags
 from voxloop.local.health import is_healthy
 from voxloop.local.ports import refuse_taken_ports
@@ -52,6 +53,7 @@ def start_platform(settings: Settings, names: Iterable[str] = PROGRAMS, wait: fl
     end = began + wait
     supervisor = Supervisor(settings.home)
     with one_at_a_time(settings.home):
+        require_settled(settings.home)
         if supervisor.is_alive():
             mend_platform(settings, supervisor, names, (began, end))
             return

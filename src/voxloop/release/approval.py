@@ -16,7 +16,7 @@ from voxloop.release.versions import (
     ModelVersion,
 )
 
-DECLINED = "declined"
+REJECTED = "rejected"
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,33 @@ class Choice:
     notices: tuple[str, ...]
 
 
+Approved = Callable[[ModelVersion], bool]
+"""Whether the ledger holds an approval of a version that was not taken back: the tag is its picture, nothing more."""
 Objected = Callable[[ModelVersion], str]
 """Why the ledger does not let an approved version into service; empty when it does."""
 
 
-def choose_next(
-    versions: Iterable[ModelVersion], champion: ModelVersion | None, objected: Objected = lambda _: ""
-) -> Choice:
-    """Return the newest approved version that is newer than the champion and may replace it.
+Rank = Callable[[ModelVersion], float]
+"""How late a version was approved."""
 
-    An approved version that may not is passed over and named in a notice, as is an approval that reads like a slip
-    of the pen.
+
+def choose_next(
+    versions: Iterable[ModelVersion],
+    champion: ModelVersion | None,
+    approved: Approved,
+    objected: Objected = lambda _: "",
+    rank: Rank = lambda version: version.number,
+) -> Choice:
+    """Return the version approved last that is newer than the champion and may replace it.
+
+    An approved version that may not is passed over and named in a notice, as is a tag that reads like an approval and
+    is none.
     """
     newer = [version for version in versions if champion is None or version.number > champion.number]
-    newer.sort(key=lambda version: version.number, reverse=True)
-    notices = [notice for version in newer for notice in find_slips(version)]
+    newer.sort(key=lambda version: (rank(version), version.number), reverse=True)
+    notices = [notice for version in newer for notice in find_slips(version, is_approved=approved(version))]
     for version in newer:
-        if version.tags.get(APPROVAL) != APPROVED:
+        if not approved(version):
             continue
         if problem := find_objection(version, champion) or objected(version):
             notices.append(f"{version} is approved, but {problem}: not deployed")
@@ -56,6 +66,7 @@ def require_deployable(
     number: int,
     versions: Sequence[ModelVersion],
     champion: ModelVersion | None,
+    approved: Approved,
     objected: Objected = lambda _: "",
     *,
     task: str,
@@ -72,11 +83,11 @@ def require_deployable(
         raise InputError(f"{task} has no version {number}", rule=f"registered are {known}", remedy="name one of them")
     if champion is not None and found.number == champion.number:
         return found
-    if found.tags.get(APPROVAL) != APPROVED:
+    if not approved(found):
         raise RefusedError(
-            f"{found} is not approved ({APPROVAL} = {found.tags.get(APPROVAL)!r})",
+            f"{found} is not approved ({APPROVAL} = {found.tags.get(APPROVAL)!r}, none stands in the ledger)",
             rule="a person approves a version before it is served",
-            remedy=f"set the tag {APPROVAL}={APPROVED} on it in the MLflow UI",
+            remedy=f"sign in to the MLflow UI as an approver and set the tag {APPROVAL}={APPROVED} on it",
         )
     if problem := find_objection(found, champion) or objected(found):
         raise RefusedError(f"{found} may not be deployed: {problem}", remedy="run the training pipeline again")
@@ -102,15 +113,17 @@ def find_objection(version: ModelVersion, champion: ModelVersion | None) -> str:
     return ""
 
 
-def find_slips(version: ModelVersion) -> list[str]:
-    """Return a notice for each tag of `version` that was meant as an approval and is none."""
+def find_slips(version: ModelVersion, *, is_approved: bool) -> list[str]:
+    """Return a notice for each tag of `version` that reads like an approval and is none."""
     notices = []
     value = version.tags.get(APPROVAL)
-    if value is not None and value not in (APPROVED, DECLINED):
+    if value == APPROVED and not is_approved:
+        notices.append(f"{version} has {APPROVAL} = {value!r}, and the ledger no approval of it: not deployed")
+    elif value not in (None, APPROVED, REJECTED):
         notices.append(
-            f"{version} has {APPROVAL} = {value!r}, which is neither {APPROVED!r} nor {DECLINED!r}: not deployed"
+            f"{version} has {APPROVAL} = {value!r}, which is neither {APPROVED!r} nor {REJECTED!r}: not deployed"
         )
-    meant = [tag for tag in version.tags if tag != APPROVAL and _resembles(tag, APPROVAL)]
+    meant = [tag for tag in version.tags if tag.partition(".")[0] != APPROVAL and _resembles(tag, APPROVAL)]
     return [*notices, *(f"{version} has a tag {tag!r}: was {APPROVAL!r} meant?" for tag in meant)]
 
 

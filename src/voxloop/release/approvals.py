@@ -1,90 +1,208 @@
-"""Approvals in the ledger: what was approved, by whom, and whether that still is what the version says."""
+"""Approvals in the ledger: what was approved, by whom, and whether that still stands. The row is the approval."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
+from voxloop.errors import RefusedError
 from voxloop.ledger.book import Ledger
-from voxloop.ledger.entry import APPROVAL, Draft, Entry
+from voxloop.ledger.entry import APPROVAL, JUDGEMENT, VOID, Draft, Entry
 from voxloop.release.claims import find_failure, list_used
-from voxloop.release.versions import (
-    CARD_DIGEST,
-    DATA_DIGEST,
-    EVALUATION_DIGEST,
-    MODEL_DIGEST,
-    POLICY,
-    VERDICT,
-    ModelVersion,
+from voxloop.release.registrations import (
+    digest_evidence,
+    find_registration,
+    list_changes,
+    read_evidence_parts,
 )
-from voxloop.store.digests import digest_json
-
-UNVERIFIED = "unverified (MLflow tag)"
-"""Who approved, where MLflow has no sign-in: whoever reached its port."""
-_EVIDENCE = {
-    "model": MODEL_DIGEST,
-    "evaluation": EVALUATION_DIGEST,
-    "data": DATA_DIGEST,
-    "policy": POLICY,
-    "verdict": VERDICT,
-    "card": CARD_DIGEST,
-}
+from voxloop.release.versions import EVALUATION_DIGEST, VERDICT, ModelVersion
+from voxloop.verdict import Verdict
 
 
-def digest_evidence(version: ModelVersion) -> str:
-    """Return the digest of what an approver approves: model, evaluation, data, policy, verdict and card."""
-    return digest_json({name: version.tags.get(tag, "") for name, tag in _EVIDENCE.items()})
-
-
-def record_approval(ledger: Ledger, version: ModelVersion, *, by: str, at: datetime) -> Entry:
-    """Write that a version was approved, unless there is a row of it with the same evidence.
+def record_approval(
+    ledger: Ledger,
+    version: ModelVersion,
+    *,
+    by: str,
+    names: Collection[str],
+    at: datetime,
+    lasts: timedelta,
+    comment: str = "",
+) -> Entry:
+    """Write that a version is approved, unless it is already.
 
     Args:
         ledger: The book.
-        version: As it was approved.
-        by: Who approved.
+        version: As it is registered now.
+        by: The account that signed in.
+        names: All that its owner is known by, in small letters: the name, mails.
         at: Aware.
+        lasts: How long an approval stands.
+        comment: What the approver says.
+
+    Raises:
+        RefusedError: It may not be approved, or not by them.
+        IntegrityError: The ledger is not whole.
+        ServiceUnavailableError: It does not answer.
+    """
+    evidence = digest_evidence(version)
+    said = {"version": version.number, "by": by, "comment": comment, "evidence": evidence}
+
+    def decide(entries: list[Entry]) -> Draft | Entry:
+        require_approvable(entries, version, names)
+        standing = find_approval(entries, version)
+        if standing is not None and not find_lapse(standing, version, at=at, lasts=lasts):
+            return standing
+        payload = {**said, **read_evidence_parts(version)}
+        act = f"{APPROVAL}/{version.task}/{version.number}/{1 + len(list_decisions(entries, version))}"
+        subject = version.model_digest
+        return Draft(kind=APPROVAL, task=version.task, subject=subject, act=act, payload=payload, at=at)
+
+    return ledger.append_decided(decide)
+
+
+def void_approval(ledger: Ledger, version: ModelVersion, *, by: str, because: str, at: datetime) -> Entry:
+    """Write that a version is not to serve: rejected, or its approval taken back. Said already, nothing is written.
 
     Raises:
         IntegrityError: The ledger is not whole.
         ServiceUnavailableError: It does not answer.
     """
-    evidence = digest_evidence(version)
-    parts = {name: version.tags.get(tag, "") for name, tag in _EVIDENCE.items()}
-    payload = {"version": version.number, "by": by, "evidence": evidence, **parts}
-    act = f"{APPROVAL}/{version.task}/{version.number}/{digest_json(payload)[:16]}"
-    subject = version.model_digest
-    draft = Draft(kind=APPROVAL, task=version.task, subject=subject, act=act, payload=payload, at=at)
 
     def decide(entries: list[Entry]) -> Draft | Entry:
-        rows = list_approvals(entries, version)
-        return next((row for row in rows if row.content["evidence"] == evidence), draft)
+        before = list_decisions(entries, version)
+        if before and before[-1].kind == VOID and before[-1].content["because"] == because:
+            return before[-1]
+        approval = before[-1].act if before and before[-1].kind == APPROVAL else None
+        payload = {"version": version.number, "approval": approval, "by": by, "because": because}
+        act = f"{VOID}/{APPROVAL}/{version.task}/{version.number}/{1 + len(before)}"
+        subject = version.model_digest or str(version)
+        return Draft(kind=VOID, task=version.task, subject=subject, act=act, payload=payload, at=at)
 
     return ledger.append_decided(decide)
 
 
-def list_approvals(entries: Sequence[Entry], version: ModelVersion) -> list[Entry]:
-    """Return the approvals of a version, by sequence; of the model it had when it was approved."""
+def list_decisions(entries: Sequence[Entry], version: ModelVersion) -> list[Entry]:
+    """Return what was said of a version, by sequence: `approval` rows, and `void` rows of approvals."""
     return [
         entry
         for entry in entries
-        if entry.kind == APPROVAL and entry.task == version.task and entry.content.get("version") == version.number
+        if entry.task == version.task
+        and (entry.kind == APPROVAL or (entry.kind == VOID and "approval" in entry.content))
+        and entry.content.get("version") == version.number
     ]
 
 
-def find_recorded_objection(entries: Sequence[Entry], version: ModelVersion, *, by_name: bool) -> str:
+def find_approval(entries: Sequence[Entry], version: ModelVersion) -> Entry | None:
+    """Return the approval of a version, unless it was taken back or the version rejected since."""
+    said = list_decisions(entries, version)
+    return said[-1] if said and said[-1].kind == APPROVAL else None
+
+
+def find_lapse(approval: Entry, version: ModelVersion, *, at: datetime, lasts: timedelta) -> str:
+    """Return why an approval is void by itself, or nothing when it stands: it is too old, or of other evidence."""
+    if approval.content["evidence"] != digest_evidence(version):
+        return "what it says of itself has changed since it was approved"
+    given = datetime.fromisoformat(approval.at)
+    if at - given > lasts:
+        return f"it was approved on {given:%Y-%m-%d}, and an approval stands {lasts.days} days"
+    return ""
+
+
+def find_recorded_objection(
+    entries: Sequence[Entry], version: ModelVersion, *, by_name: bool, at: datetime, lasts: timedelta
+) -> str:
     """Return why the ledger lets an approved version not into service, or nothing when it does.
 
     Args:
         entries: All of the ledger.
-        version: Approved, as the registry says.
+        version: Approved.
         by_name: A person asked for this very version, and may try again what has failed.
+        at: Aware.
+        lasts: How long an approval stands.
     """
     if version.number in list_used(entries, version.task):
         return "its approval is used up, it was in service before"
-    rows = list_approvals(entries, version)
-    if rows and all(row.content["evidence"] != digest_evidence(version) for row in rows):
-        return "what it says of itself has changed since it was approved"
+    approval = find_approval(entries, version)
+    if approval is None:
+        return "the ledger has no approval of it"
+    if lapse := find_lapse(approval, version, at=at, lasts=lasts):
+        return f"{lapse}: its approval is void"
     if not by_name and (failure := find_failure(entries, version.task, version.number)):
         return f"its promotion failed ({failure}); `voxloop deploy --version {version.number}` tries again"
     return ""
+
+
+def require_approval(entries: Sequence[Entry], version: ModelVersion) -> Entry:
+    """Return the approval of a version that is about to take over.
+
+    Raises:
+        RefusedError: There is none, or it was taken back while the model was loaded.
+    """
+    approval = find_approval(entries, version)
+    if approval is None or approval.content["evidence"] != digest_evidence(version):
+        raise RefusedError(
+            f"the ledger has no approval of {version} as it is now",
+            rule="a person approves a version before it is served",
+            remedy="approve it in the MLflow UI",
+        )
+    return approval
+
+
+def require_approvable(entries: Sequence[Entry], version: ModelVersion, names: Collection[str]) -> None:
+    """Return when a version may be approved, by the owner of these names.
+
+    Args:
+        entries: All of the ledger.
+        version: As it is registered now.
+        names: All that the approver is known by, in small letters.
+
+    Raises:
+        RefusedError: Its verdict is not PASS, or none the ledger knows; it is not what was registered; the approver
+            trained it, or nobody can tell who did; or it was in service before.
+    """
+    if not version.is_pass:
+        raise _refuse(version, f"its verdict is {version.tags.get(VERDICT, 'missing')}", "only a PASS is approved")
+    row = find_registration(entries, version)
+    if row is None:
+        rule = "what is approved was registered by `voxloop register`"
+        raise _refuse(version, "the ledger does not know it", rule, "register its run again")
+    if changed := list_changes(row, version):
+        raise _refuse(version, f"its {', '.join(changed)} changed since it was registered", "evidence stays as it was")
+    if not _is_judged(entries, version):
+        raise _refuse(
+            version, "the ledger holds no PASS of its evaluation", "what a gate said is an entry of the ledger"
+        )
+    if version.number in list_used(entries, version.task):
+        raise _refuse(version, "it was in service before", "an approval is used up by its promotion")
+    _require_other(row, version, names)
+
+
+def _require_other(row: Entry, version: ModelVersion, names: Collection[str]) -> None:
+    rule, trained_by = "nobody approves what they trained", set(row.content["trained_by"])
+    if not trained_by:
+        raise _refuse(
+            version,
+            "nobody can tell who trained it",
+            rule,
+            "train in a git checkout, or set VOXLOOP_GIT_AUTHOR in the image",
+        )
+    if found := sorted(trained_by & set(names)):
+        raise _refuse(version, f"it is the work of {found[0]}", rule, "ask somebody else")
+
+
+def _is_judged(entries: Sequence[Entry], version: ModelVersion) -> bool:
+    """Whether the newest judgement of this model and evaluation is a PASS."""
+    evaluation = version.tags.get(EVALUATION_DIGEST)
+    said = [
+        entry.content["verdict"]
+        for entry in entries
+        if entry.kind == JUDGEMENT
+        and (entry.task, entry.subject) == (version.task, version.model_digest)
+        and entry.content.get("evaluation") == evaluation
+    ]
+    return bool(evaluation and said) and said[-1] == Verdict.PASS
+
+
+def _refuse(version: ModelVersion, why: str, rule: str, remedy: str = "train and register again") -> RefusedError:
+    return RefusedError(f"{version} cannot be approved: {why}", rule=rule, remedy=remedy)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from voxloop.errors import InputError, RefusedError
+from voxloop.ledger.acts import require_reason
 from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import FREEZE, UNFREEZE, Draft, Entry
 from voxloop.store.digests import digest_json
@@ -79,17 +80,6 @@ def require_thawed(entries: Sequence[Entry], task: str, at: datetime) -> None:
             rule="nothing new goes into service during a freeze; a rollback does",
             remedy=f"wait, or voxloop unfreeze {task} --because '…'",
         )
-
-
-def require_reason(because: str) -> str:
-    """Return a reason without the space around it.
-
-    Raises:
-        InputError: Nothing is left.
-    """
-    if not because.strip():
-        raise InputError("--because is empty", rule="the reason is kept for good", remedy="say why")
-    return because.strip()
 
 
 def _append_once(ledger: Ledger, kind: str, task: str, payload: dict[str, str], at: datetime) -> None:

@@ -10,6 +10,8 @@ from voxloop.release.versions import NO_CARD
 from voxloop.store.digests import digest_file
 
 CARD_PAGE = "card.html"
+REPORTS = "/voxloop/report"
+"""Where MLflow's server shows a card by the digest of its bytes, and no other bytes."""
 
 
 def digest_card(verdict: Path) -> str:
@@ -24,7 +26,7 @@ def write_note(verdict: Mapping[str, Any], card: str, link: str = "") -> str:
     Args:
         verdict: Content of `verdict.json`.
         card: By `digest_card`.
-        link: Where the UI shows the model card; without one it is named alone.
+        link: Where the UI keeps the model card among the artifacts of its run; without one it is named alone.
     """
     lines = [f"**{verdict['verdict']}** under policy `{(verdict.get('policy') or {}).get('name', '?')}`"]
     if claim := verdict.get("claim_text"):
@@ -32,6 +34,6 @@ def write_note(verdict: Mapping[str, Any], card: str, link: str = "") -> str:
     if because := (verdict.get("bootstrap") or {}).get("because"):
         lines.append(f"- first champion, without a comparison: {because}")
     lines += [f"- {reason['verdict']}: {reason['text']}" for reason in verdict.get("reasons", [])]
-    named = f"[model card]({link})" if link else "model card"
+    named = f"[model card]({link}), [as it was judged]({REPORTS}/{card})" if link else "model card"
     lines.append("\nThere is no model card." if card == NO_CARD else f"\nRead the {named}, sha256 `{card}`.")
     return "\n".join(lines)

@@ -7,14 +7,15 @@ before the row, the old champion is in force; after it, the new one; each step m
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxloop.errors import ConfigError, IntegrityError, RefusedError, VoxloopError
+from voxloop.errors import ConfigError, IntegrityError, RefusedError, ServiceUnavailableError, VoxloopError
 from voxloop.ledger.entry import Entry
-from voxloop.release.approvals import UNVERIFIED, record_approval
+from voxloop.release.approvals import require_approval
 from voxloop.release.champion import find_champion
 from voxloop.release.claims import (
     Claim,
@@ -25,6 +26,7 @@ from voxloop.release.claims import (
     void_claim,
     write_back,
 )
+from voxloop.release.examination import Examination, examine
 from voxloop.release.finding import Finding
 from voxloop.release.mirror import (
     find_head_copy,
@@ -35,10 +37,12 @@ from voxloop.release.mirror import (
 )
 from voxloop.release.probe import probe, read_golden
 from voxloop.release.routes import find_route_row, route_of
-from voxloop.release.systems import Platform, Server
+from voxloop.release.systems import Front, Platform, Server
 from voxloop.release.versions import ModelVersion, serving_name
 
 LONGEST_REASON = 400
+TAKEN_UP_SECONDS = 10.0
+"""How long the gateway may take: it looks every half second, and first reads what Triton says of a new model."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Promotion:
     replaced: ModelVersion | None
     difference: float
     """Largest difference between a golden answer at export and on the server."""
+    shown: Examination
+    """What it showed beside evaluation and the champion."""
 
 
 def promote(platform: Platform, version: ModelVersion, *, workplace: Path) -> Promotion:
@@ -61,9 +67,11 @@ def promote(platform: Platform, version: ModelVersion, *, workplace: Path) -> Pr
 
     Raises:
         IntegrityError: The downloaded model has another digest or no good signature, what was staged was changed, or
-            the server answers otherwise than the export. The old champion stays in service, the new model is taken
-            off the server.
-        RefusedError: Another place promotes, the family is frozen, or the route was changed meanwhile.
+            the server answers otherwise than export or evaluation. The old champion stays in service, the new model
+            is taken off the server.
+        VoxloopError: The new model is over a budget of time or memory, or what it takes cannot be told; as above.
+        RefusedError: Another place promotes, the family is frozen, the route was changed meanwhile, or there is no
+            approval of the version in the ledger.
         ServiceUnavailableError: Registry, server or ledger does not answer; the same command goes on.
     """
     champion = find_champion(platform.registry, platform.ledger, version.task)
@@ -75,8 +83,9 @@ def promote(platform: Platform, version: ModelVersion, *, workplace: Path) -> Pr
         at=platform.clock(),
     )
     try:
-        approval = record_approval(platform.ledger, version, by=UNVERIFIED, at=platform.clock())
-        difference = serve(platform, version, workplace=workplace)
+        require_approval(platform.ledger.read(), version)
+        difference, shown = try_out(platform, version, champion, workplace=workplace)
+        approval = require_approval(platform.ledger.read(), version)  # it may have been taken back meanwhile
         because = f"version {version.number}, approved by {approval.content['by']}"
         flip(platform.ledger, claim, at=platform.clock(), because=because)
     except VoxloopError as problem:
@@ -88,13 +97,35 @@ def promote(platform: Platform, version: ModelVersion, *, workplace: Path) -> Pr
             rule="the newest route is in force, and a rollback waits for nobody",
             remedy=f"see voxloop ledger show {version.task}",
         )
-    return Promotion(version, replaced=champion, difference=difference)
+    return Promotion(version, replaced=champion, difference=difference, shown=shown)
 
 
-def serve(platform: Platform, version: ModelVersion, *, workplace: Path) -> float:
-    """Verify, stage, load and probe a version; return the largest difference of its answers from those at export."""
+def try_out(
+    platform: Platform, version: ModelVersion, champion: ModelVersion | None, *, workplace: Path
+) -> tuple[float, Examination]:
+    """Verify, stage, load, probe and examine a version, which then is ready to answer callers.
+
+    Returns:
+        The largest difference of its golden answers from those at export, and what else it showed.
+
+    Raises:
+        VoxloopError: As `promote`.
+    """
+    model = fetch(platform, version, workplace=workplace)
+    difference = serve(platform, version, model)
+    in_service = champion.serving_name if champion and champion.model_digest != version.model_digest else None
+    return difference, examine(platform, version.serving_name, model, champion=in_service)
+
+
+def fetch(platform: Platform, version: ModelVersion, *, workplace: Path) -> Path:
+    """Download the model folder of a version and verify its signature."""
     model = platform.registry.download_model(version, workplace / "model")
     platform.signatures.verify(model, platform.registry.download_signature(version, workplace))
+    return model
+
+
+def serve(platform: Platform, version: ModelVersion, model: Path) -> float:
+    """Stage, load and probe a verified folder; return the largest difference of its answers from those at export."""
     golden = read_golden(model)
     server, name = platform.server, version.serving_name
     server.stage(name, model, version.model_digest)
@@ -124,6 +155,7 @@ def finish(platform: Platform, claim: Claim) -> bool:
         return False
     try:
         confirm(platform.server, row)
+        confirm_to_callers(platform.front, row)
     except VoxloopError as problem:
         go_back(platform, claim, problem)
         raise
@@ -133,8 +165,6 @@ def finish(platform: Platform, claim: Claim) -> bool:
 
 def confirm(server: Server, row: Entry) -> None:
     """Return when every model of a route is served as the one it is named by.
-
-    This is the place where a promotion asks, after its flip, whether a caller would be answered.
 
     Raises:
         ServiceUnavailableError: One is not served.
@@ -149,6 +179,40 @@ def confirm(server: Server, row: Entry) -> None:
                 rule="a name never changes its meaning",
                 remedy=f"voxloop reconcile --task {route.task}",
             )
+
+
+def confirm_to_callers(front: Front, row: Entry) -> None:
+    """Return when a caller is answered by the one model of a route, or nobody can be asked.
+
+    Args:
+        front: Where callers ask; a route is taken up there within a second.
+        row: The route in force.
+
+    Raises:
+        ServiceUnavailableError: No caller is answered, or by another model.
+    """
+    route = route_of(row)
+    if not route.is_on or route.sole_model is None:
+        return
+    end = time.monotonic() + TAKEN_UP_SECONDS
+    while problem := _find_silence(front, route.task, route.sole_model):
+        if time.monotonic() > end:
+            raise problem
+        time.sleep(0.1)
+
+
+def _find_silence(front: Front, task: str, digest: str) -> ServiceUnavailableError | None:
+    try:
+        answering = front.read_answering(task)
+    except ServiceUnavailableError as silent:
+        return silent
+    if answering in (None, digest):
+        return None
+    return ServiceUnavailableError(
+        f"callers of {task} are answered by {str(answering)[:12]}, the route says {digest[:12]}",
+        rule="a route is taken up within a second",
+        remedy="see the gateway's log and /readyz",
+    )
 
 
 def settle(platform: Platform, claim: Claim) -> None:

@@ -8,15 +8,16 @@ from pathlib import Path
 
 from voxloop.errors import IntegrityError, ServiceUnavailableError, VoxloopError
 from voxloop.ledger.entry import ROLLBACK, Entry
+from voxloop.release.canary import find_overdue
 from voxloop.release.champion import find_bearer, require_bearer
 from voxloop.release.claims import explain_foreign, find_flip, find_open
 from voxloop.release.finding import Finding
 from voxloop.release.mirror import find_head_copy, find_leftovers, find_unmirrored
-from voxloop.release.promotion import finish, serve, undo
+from voxloop.release.promotion import fetch, finish, serve, undo
 from voxloop.release.rollback import is_rollback, record_rollback
 from voxloop.release.routes import Route, find_route_row, read_route, record_route
 from voxloop.release.systems import Platform
-from voxloop.release.versions import APPROVAL, APPROVED, CHAMPION, FALLBACK, ModelVersion, serving_name
+from voxloop.release.versions import CHAMPION, FALLBACK, ModelVersion, serving_name
 from voxloop.store.digests import digest_json
 
 Stage = Callable[[Platform, str], Iterator[Finding]]
@@ -58,6 +59,7 @@ def reconcile(
         find_unadopted,
         lambda one, of: find_unfinished(one, of, take_over=take_over),
         find_unrecorded_rollback,
+        find_overdue,
         lambda one, of: find_unserved(one, of, workplace),
         find_unmirrored,
         find_leftovers,
@@ -114,9 +116,7 @@ def find_unadopted(platform: Platform, task: str) -> Iterator[Finding]:
     if champion is None:
         return
     text = f"the alias {CHAMPION} is on {champion}, the ledger has no route of {task} yet"
-    if champion.model_digest and (
-        champion.was_champion or (champion.is_pass and champion.tags.get(APPROVAL) == APPROVED)
-    ):
+    if champion.model_digest and champion.was_champion:
         yield Finding(text, lambda: adopt(platform, champion))
         return
     unknown = IntegrityError(
@@ -202,4 +202,4 @@ def serve_again(platform: Platform, task: str, digest: str, workplace: Path) -> 
     """Stage and load a model of the route once more, from the registry; one that answers wrongly stays and is told."""
     entries = platform.ledger.read()
     version = require_bearer(platform.registry.list_versions(task), digest, entries, task)
-    serve(platform, version, workplace=workplace)
+    serve(platform, version, fetch(platform, version, workplace=workplace))

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from voxloop.errors import RefusedError, ServiceUnavailableError
+from voxloop.ledger.acts import require_reason
 from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import ROLLBACK, Draft, Entry
 from voxloop.release.champion import read_champion
-from voxloop.release.freezes import require_reason
 from voxloop.release.routes import Route, draft_route, find_route_row, route_of
 from voxloop.store.digests import digest_json
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from voxloop.errors import IntegrityError
-from voxloop.release.approval import DECLINED, find_objection
+from voxloop.release.approval import REJECTED, find_objection
 from voxloop.release.versions import (
     APPROVAL,
     CHAMPION,
@@ -81,7 +81,7 @@ def find_standing(model: RegisteredModel) -> dict[int, str]:
     """Return the numbers of the versions that are or may come into force, each with the reason in words.
 
     A version stands that carries any alias, and one that is open: newer than the champion with an approval that is not
-    declined, or the newest that nobody has answered and the rules of approval would let into service. Older ones that
+    rejected, or the newest that nobody has answered and the rules of approval would let into service. Older ones that
     nobody answered are superseded by it: kept all, a store would grow with every night that nobody looks.
 
     Raises:
@@ -96,7 +96,7 @@ def find_standing(model: RegisteredModel) -> dict[int, str]:
         standing.setdefault(number, alias)
     champion = by_number.get(model.aliases.get(CHAMPION, -1))
     newer = [one for one in model.versions if champion is None or one.number > champion.number]
-    answered = {one.number: said for one in newer if (said := one.tags.get(APPROVAL)) not in (None, DECLINED)}
+    answered = {one.number: said for one in newer if (said := one.tags.get(APPROVAL)) not in (None, REJECTED)}
     # What reads like a slip of the pen is open too: a person corrects it, not a sweep.
     for number, said in answered.items():
         standing.setdefault(number, f"approval {said}")

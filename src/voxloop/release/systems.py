@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a rollback has one second: numpy is not for it to load
     from voxloop.ledger.book import Ledger
+    from voxloop.release.budgets import ProbeBudgets
     from voxloop.release.versions import ModelVersion
+    from voxloop.tasks import Answer
     from voxloop.tasks.output_difference import Arrays
 
 
@@ -56,6 +58,32 @@ class Signatures(Protocol):
         """Raise `IntegrityError` unless `folder` holds what was signed, no file more and none less."""
 
 
+class Served(Protocol):
+    """A model on the server, its description read once."""
+
+    def make_golden(self, seconds: float) -> Arrays:
+        """Return a request of this length, in the model's encoding."""
+
+    def answer(self, request: Arrays) -> Arrays:
+        """Return the outputs for one request, both by name and without the batch dimension."""
+
+    def decode(self, outputs: Arrays) -> Answer | None:
+        """Return the answer of one row of outputs, as the server describes the model; None where one is not finite."""
+
+
+class Reference(Protocol):
+    """A model folder as evaluation opens it."""
+
+    def requests(self) -> Iterator[tuple[str, Arrays]]:
+        """Give one request of every kind that a server must bear, by kind."""
+
+    def answer(self, request: Arrays) -> Arrays:
+        """Return the outputs for one request, both by name and without the batch dimension."""
+
+    def decode(self, outputs: Arrays) -> Answer | None:
+        """Return the answer of one row of outputs, as evaluation describes the model; None where one is not finite."""
+
+
 class Server(Protocol):
     """What promotion asks of the model server and its repository."""
 
@@ -83,6 +111,22 @@ class Server(Protocol):
     def answer(self, name: str, request: Arrays) -> Arrays:
         """Return the outputs for one request, both by name and without the batch dimension."""
 
+    def open(self, name: str) -> Served:
+        """Return a model to be asked again and again; raise `ServiceUnavailableError` when it is not served."""
+
+    def read_memory(self, name: str) -> int | None:
+        """Return the resident memory of a model's own processes at most, bytes; None where none is seen."""
+
+
+class Front(Protocol):
+    """What promotion asks of the place where callers ask."""
+
+    def read_answering(self, task: str) -> str | None:
+        """Return the digest of the model that answers a family; None where nobody can be asked.
+
+        Raises `ServiceUnavailableError` when callers are not answered.
+        """
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -96,6 +140,9 @@ class Platform:
         place: Name of this server's model repository. Whoever works on it holds its lock, so a claim made here and
             still open belongs to a process that has ended.
         clock: Gives the moment to record.
+        front: Where callers ask.
+        budgets: What a model may take before it takes over.
+        open_reference: Opens a verified model folder as evaluation does.
     """
 
     registry: Registry
@@ -104,3 +151,6 @@ class Platform:
     ledger: Ledger
     place: str
     clock: Callable[[], datetime]
+    front: Front
+    budgets: ProbeBudgets
+    open_reference: Callable[[Path], Reference]

@@ -34,6 +34,7 @@ class RetentionConfig(StrictModel):
     run_days: float = Field(ge=0)
     grace_hours: float = Field(ge=1)
     prediction_days: int = Field(ge=1)
+    profile_days: int = Field(ge=1)
     spoilt_days: float = Field(ge=0)
 
 

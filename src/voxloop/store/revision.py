@@ -38,6 +38,22 @@ def read_code_revision(project_root: Path) -> CodeRevision:
     return CodeRevision(commit, dirty=bool(status))
 
 
+def read_authors(project_root: Path, commit: str) -> tuple[str, ...]:
+    """Return names and mails of who wrote a commit and who made it one; none when that cannot be told.
+
+    An image holds no `.git`: the mail baked into it (`VOXLOOP_GIT_AUTHOR`) is believed.
+
+    Args:
+        project_root: The checkout.
+        commit: Hex.
+    """
+    baked = get_settings().git_author
+    if baked and not (project_root / ".git").exists():
+        return (baked,)
+    told = _git(project_root, "show", "--no-patch", "--format=%an%n%ae%n%cn%n%ce", "--end-of-options", commit)
+    return tuple(dict.fromkeys(line.strip() for line in (told or "").splitlines() if line.strip()))
+
+
 def require_clean(project_root: Path) -> CodeRevision:
     """Return the revision of a clean tree.
 

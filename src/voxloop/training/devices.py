@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,12 @@ def open_fabric(recipe: Recipe) -> Fabric:
     return fabric
 
 
+CACHED_PRIMITIVES = "32"
+"""How many compiled operations oneDNN keeps, each with its memory. By itself it keeps 1,024, and batches of speech have
+a new length each time: `small` on 88 minutes of speech held 3.1 GiB after an epoch and 5.4 after fourteen; with 32 it
+holds 1.5 and is no slower (29.6 s of the processor an epoch against 32.3)."""
+
+
 @contextmanager
 def reproducible(recipe: Recipe) -> Iterator[None]:
     """Fix threads and algorithms of torch, and keep Lightning's talk of its start quiet."""
@@ -49,6 +56,8 @@ def reproducible(recipe: Recipe) -> Iterator[None]:
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.set_num_threads(recipe.threads)
+    # oneDNN reads it at the first operation, and has no other way to be told.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", CACHED_PRIMITIVES)  # noqa: TID251
     # A GPU has no deterministic form of the CTC loss: there it warns, and runs differ in the last digits.
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     # With it torch writes NaN over all memory it hands out: 1 to 2 % of a step, and no algorithm is chosen by it.

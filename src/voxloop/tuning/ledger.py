@@ -83,15 +83,22 @@ class Ledger:
         return len(counted(trials)) < self._space.trials
 
     def _put_back_lost(self) -> None:
-        trials = self.trials()
-        for trial in trials:
+        for trial in self.trials():
             slot = trial.user_attrs.get(SLOT, trial.number)
             if trial.state is TrialState.RUNNING and (hold := self._locks.take(_lock_of(slot))) is not None:
                 with hold:
-                    self._put_back(trial, slot, trials)
+                    self._put_back(trial.number, slot)
 
-    def _put_back(self, lost: FrozenTrial, slot: int, trials: Sequence[FrozenTrial]) -> None:
-        """Let the parameters wait, then put the trial down: whoever is killed between the two doubles nothing."""
+    def _put_back(self, number: int, slot: int) -> None:
+        """Let the parameters wait, then put the trial down: whoever is killed between the two doubles nothing.
+
+        The trial is read again: a worker tells how its trial ended before it lets go of the lock, so what is under way
+        now, while we hold the lock, has lost its worker. What was under way when we looked may just have ended.
+        """
+        trials = self.trials()
+        lost = trials[number]
+        if lost.state is not TrialState.RUNNING:
+            return
         fruitless = _fruitless_attempts(lost, trials)
         if (again := fruitless < ATTEMPTS) and lost.number not in retried(trials):
             self.study.enqueue_trial(lost.params, {RETRY_OF: lost.number, SLOT: slot, FRUITLESS: fruitless})

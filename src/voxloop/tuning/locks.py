@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from voxloop.store.lock import hold_lock
+from voxloop.store.lock import hold_lock, take_lock
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -43,14 +42,7 @@ class FileLocks:
 
     def take(self, name: str) -> ExitStack | None:
         """Try it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as held:
-            stream = held.enter_context((self._folder / name).open("a"))
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return None
-            return held.pop_all()
+        return take_lock(self._folder / name)
 
 
 class AdvisoryLocks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,34 @@ class TestChances:
         assert (one.chance_kept(0.15) < 0.025) == (grown < 0.15)
         assert (one.chance_grown(0.15) < 0.025) == (grown > 0.15)
 
+    def test_models_that_hear_the_same_speakers_are_told_apart_better_than_either_is_known(self) -> None:
+        """Each gap is known within 0.3, their difference within 0.04: it is shown not to have grown by 0.2."""
+        one = GroupGap(about(0.04, 0.07), about(0.07, 0.07), about(-0.03, 0.02), about(0.11, 0.14))
+        assert one.chance_kept(0.2) < 0.001
+        turned = GroupGap(about(-0.07, 0.07), about(0.07, 0.07), about(-0.14, 0.14), about(0.0, 0.02))
+        assert turned.chance_kept(0.2) < 0.001, "it has turned round and is as large"
+
+    @pytest.mark.parametrize("shared", [0.0, 0.5, 0.95])
+    @pytest.mark.parametrize("champion", [0.0, 0.05, -0.3])
+    def test_a_gap_that_has_grown_by_the_margin_seldom_looks_kept(self, shared: float, champion: float) -> None:
+        """At the edge of the null, normal estimates whose errors agree more or less: no more than the level, both signs."""
+        draw, error, margin = np.random.default_rng(11), 0.05, 0.2
+        draws = max(500, get_settings().trial_count(4_000))
+        covariance = error**2 * np.array([[1.0, shared], [shared, 1.0]])
+        spread = {sign: math.sqrt(2 * error**2 * (1 + sign * shared)) for sign in (-1, 1)}
+        for side in (-1.0, 1.0):
+            mean = [side * (abs(champion) + margin), champion]
+            kept = 0
+            for ours, theirs in draw.multivariate_normal(mean, covariance, size=draws):
+                one = GroupGap(
+                    about(ours, error),
+                    about(theirs, error),
+                    about(ours - theirs, spread[-1]),
+                    about(ours + theirs, spread[1]),
+                )
+                kept += one.chance_kept(margin) <= 0.025
+            assert kept / draws < 0.025 + 3 * math.sqrt(0.025 * 0.975 / draws)
+
     def test_nothing_is_told_without_a_champion(self) -> None:
         one = GroupGap(about(0.1))
         assert one.growth is None
@@ -192,7 +221,8 @@ class TestJudging:
         assert (said.bound, said.utterances, said.speakers) == (0.2, 960, 20)
 
     def test_one_label_destroyed_for_one_gender_fails_by_its_recall(self, tmp_path: Path) -> None:
-        table = spoil(make_answers(challenger=1.0, champion=0.8, **MANY), "female", "fear", 1.0)
+        # A recall of nothing moves the gap in UAR by 1/6, which is within the margin of 0.2, if the champion's is well known.
+        table = spoil(make_answers(challenger=1.0, champion=0.8, speakers=20, repeats=24), "female", "fear", 1.0)
         found = judge(write_evaluation(tmp_path / "e", table), POLICY)
         objecting = [name for name, one in reasons(found).items() if one.verdict is not Verdict.PASS]
         assert objecting == ["gender=female:male,label=fear recall gap beside the champion's"]

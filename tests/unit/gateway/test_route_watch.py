@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import shutil
+import threading
 import time
 from datetime import UTC, datetime
 
 import pytest
 
+from voxloop.gateway import route_watch
 from voxloop.gateway.route_watch import RouteWatch
 from voxloop.ledger.book import Ledger, open_ledger
 from voxloop.ledger.entry import ROUTE, Draft
@@ -103,3 +106,48 @@ def test_a_fault_of_our_own_does_not_end_the_watch(settings: Settings) -> None:
         assert (watch.find("emotion"), watch.trouble) == (kept, "")
     finally:
         watch.stop()
+
+
+def test_what_was_written_before_a_request_is_known_to_it(settings: Settings) -> None:
+    watch = RouteWatch(lambda: open_ledger(settings), 3600)
+    put(settings, 1)
+    watch.look()
+
+    async def ask_often() -> None:
+        for number in range(2, 12):
+            newest = put(settings, number)
+            await asyncio.gather(*(watch.look_if_changed() for _ in range(16)))
+            assert watch.find("emotion") == newest
+
+    asyncio.run(ask_often())
+
+
+def test_an_unchanged_ledger_is_not_read_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = RouteWatch(lambda: open_ledger(settings), 3600)
+    kept = put(settings, 1)
+    watch.look()
+    monkeypatch.setattr(watch, "look", lambda: pytest.fail("it was read"))
+    asyncio.run(watch.look_if_changed())
+    assert watch.find("emotion") == kept
+
+
+def test_a_ledger_that_does_not_answer_keeps_nobody_waiting(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = RouteWatch(lambda: open_ledger(settings), 3600)
+    kept = put(settings, 1)
+    watch.look()
+    put(settings, 2)
+    ended = threading.Event()
+    monkeypatch.setattr(watch, "look", lambda: ended.wait(30))
+    monkeypatch.setattr(route_watch, "LONGEST_WAIT", 0.2)
+
+    async def ask() -> float:
+        began = time.monotonic()
+        await watch.look_if_changed()
+        taken = time.monotonic() - began
+        ended.set()
+        return taken
+
+    assert 0.2 <= asyncio.run(ask()) < 5
+    assert watch.find("emotion") == kept

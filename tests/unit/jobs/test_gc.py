@@ -13,7 +13,7 @@ import pytest
 from tests.unit.release.archives import MemoryArchive, make_version
 from tests.unit.store.test_retention import OLD, set_age, train
 from voxloop.config import find_config, load_config
-from voxloop.errors import InputError, ServiceUnavailableError
+from voxloop.errors import InputError, IntegrityError, ServiceUnavailableError
 from voxloop.jobs.gc import Collected, collect, describe, gc, read_moment, show_bytes
 from voxloop.ledger.book import open_ledger
 from voxloop.release.retention_needs import FREED, KIND
@@ -237,6 +237,27 @@ def test_mlflow_not_answering_is_exit_75_and_said(settings: Settings, capsys: py
     assert stopped.value.exit_code == 75
     assert "frees 1 days of the prediction log" in capsys.readouterr().out
     assert list((settings.home / "predictions").iterdir()) == []
+
+
+def test_a_journal_of_profiles_that_is_none_keeps_nothing_else_from_going(
+    settings: Settings, archive: MemoryArchive, config: RetentionConfig
+) -> None:
+    settings.heard_journal.parent.mkdir(parents=True)
+    settings.heard_journal.write_bytes(b"no database at all" * 100)
+    done = collect(settings, archive, config, AT)
+    assert find_kinds(done) == {"artifacts of runs": 1, "run folders": 1, "served models": 2, "stored results": 3}
+    assert isinstance(done.without_profiles, IntegrityError)
+    assert settings.heard_journal.exists()
+
+
+def test_profiles_that_cannot_be_judged_are_said_and_are_no_success(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = ServiceUnavailableError("heard.db: database is locked", remedy="try again")
+    monkeypatch.setattr("voxloop.jobs.gc.collect", lambda *_, **__: Collected((), (), "", held))
+    with pytest.raises(ServiceUnavailableError, match=r"heard\.db: database is locked"):
+        gc()
+    assert "profiles stay: heard.db" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("moment", ["yesterday", "2026-13-01", ""])

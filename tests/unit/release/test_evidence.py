@@ -176,7 +176,7 @@ def test_the_note_tells_the_approver_why() -> None:
         "- first champion, without a comparison: there was none",
         "- PASS: UAR 0.7",
         "",
-        f"Read the [model card](#/card), sha256 `{'f' * 64}`.",
+        f"Read the [model card](#/card), [as it was judged](/voxloop/report/{'f' * 64}), sha256 `{'f' * 64}`.",
     ]
     assert write_note(judged, NO_CARD).endswith("\n\nThere is no model card.")
 

@@ -40,7 +40,7 @@ def model(*aliases: tuple[str, int]) -> RegisteredModel:
         make_version(1, {PROMOTED_AT: "2026-01-01"}),
         make_version(2, {PROMOTED_AT: "2026-02-01"}),
         make_version(3, against),
-        make_version(4, {APPROVAL: "declined", **against}),
+        make_version(4, {APPROVAL: "rejected", **against}),
         make_version(5, {APPROVAL: "Aproved", **against}),
         make_version(6, {**against, VERDICT: "FAIL"}),
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -15,16 +16,21 @@ from safetensors.numpy import save_file
 
 from tests.unit.ledger.books import KEY, open_book
 from voxloop.errors import IntegrityError, ServiceUnavailableError
+from voxloop.ledger.acts import record_judgement
 from voxloop.ledger.book import Ledger
 from voxloop.ledger.database import open_database
 from voxloop.ledger.entry import Draft, Entry, Sealer
+from voxloop.release.approvals import record_approval
+from voxloop.release.budgets import ProbeBudgets
 from voxloop.release.champion import read_champion
+from voxloop.release.registrations import record_registration
 from voxloop.release.routes import Route, read_route
 from voxloop.release.systems import Platform
 from voxloop.release.versions import (
     APPROVAL,
     CHALLENGER,
     CHAMPION,
+    EVALUATION_DIGEST,
     FALLBACK,
     JUDGED_AGAINST,
     MODEL_DIGEST,
@@ -32,13 +38,24 @@ from voxloop.release.versions import (
     ModelVersion,
     serving_name,
 )
+from voxloop.tasks import Answer
 from voxloop.tasks.output_difference import Arrays
+from voxloop.verdict import Verdict
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+LASTS = timedelta(days=14)
 REQUEST = {
     "inputs": [{"name": "waveform", "shape": ["batch", "samples"]}],
     "outputs": [{"name": "probabilities", "shape": ["batch", 2]}],
 }
+BUDGETS = ProbeBudgets.model_validate(
+    {
+        # Every question is a place to be killed at: one round. A call takes microseconds: no budget of time is met.
+        "latency": {"seconds": 0.1, "rounds": 1, "attempts": 1, "p95_ms": 60_000, "ratio": 1, "slack_ms": 60_000},
+        "memory": {"limit_mib": 1024},
+        "unmeasured": "refuse",
+    }
+)
 ANSWER = np.array([0.5, 0.5], np.float32)
 Result = TypeVar("Result")
 
@@ -87,6 +104,8 @@ class World:
         self.loaded: set[str] = set()
         self.wrong: set[str] = set()
         self.unservable: set[str] = set()
+        self.heavy: set[str] = set()
+        self.answering: Callable[[], str | None] = self.route_champion
         self.unsigned = False
         self.moment = AT
         self.step = timedelta(hours=1)
@@ -101,6 +120,9 @@ class World:
             ledger=StoppedLedger(self.folder, self),
             place=place,
             clock=self.now,
+            front=self,
+            budgets=BUDGETS,
+            open_reference=lambda _: Twin(self, ""),
         )
 
     def copy(self, folder: Path) -> World:
@@ -124,12 +146,14 @@ class World:
         return place
 
     def add(self, number: int, *, judged_against: int | None = None) -> ModelVersion:
-        """Register an approved version; its digest begins with its number."""
+        """Register an approved version, in the ledger too; its digest begins with its number."""
         against = self.versions[judged_against].model_digest if judged_against else "none"
         tags = {MODEL_DIGEST: digest_of(number), VERDICT: "PASS", APPROVAL: "approved", JUDGED_AGAINST: against}
+        tags[EVALUATION_DIGEST] = f"evaluation {number}"
         made = ModelVersion("emotion", number, f"run-{number}", tags)
         self.versions[number] = made
         self.aliases[CHALLENGER] = number
+        approve_in(open_book(self.folder), made, at=self.moment)
         return made
 
     def list_versions(self, task: str) -> list[ModelVersion]:
@@ -208,6 +232,20 @@ class World:
     def answer(self, name: str, request: Arrays) -> Arrays:
         return self.calls(lambda: {"probabilities": ANSWER + np.float32(0.01) if name in self.wrong else ANSWER})
 
+    def read_answering(self, task: str) -> str | None:
+        return self.calls(self.answering)
+
+    def open(self, name: str) -> Twin:
+        def act() -> Twin:
+            if name not in self.loaded:
+                raise ServiceUnavailableError(f"Triton does not serve {name}")
+            return Twin(self, name)
+
+        return self.calls(act)
+
+    def read_memory(self, name: str) -> int | None:
+        return self.calls(lambda: 2**31 if name in self.heavy else 2**20)
+
     def entries(self) -> list[Entry]:
         return open_book(self.folder).read()
 
@@ -237,6 +275,40 @@ class World:
         assert {alias: number for alias, number in self.aliases.items() if alias != CHALLENGER} == wanted
         assert self.aliases.get(CHALLENGER) != champion
         assert self.loaded == self.repository == {self.versions[number].serving_name for number in wanted.values()}
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A model as evaluation opens it, or by its name on the server."""
+
+    world: World
+    name: str
+
+    def requests(self) -> Iterator[tuple[str, Arrays]]:
+        yield "silence", {"waveform": np.zeros(3, np.float32)}
+
+    def make_golden(self, seconds: float) -> Arrays:
+        return {"waveform": np.zeros(round(16_000 * seconds), np.float32)}
+
+    def answer(self, request: Arrays) -> Arrays:
+        return self.world.answer(self.name, request)
+
+    def decode(self, outputs: Arrays) -> Answer | None:
+        return {"emotion": int(outputs["probabilities"].argmax())}
+
+
+def approve_in(ledger: Ledger, version: ModelVersion, *, by: str = "ann", at: datetime = AT) -> Entry:
+    """Write all that an approval stands on, then the approval."""
+    record_judgement(
+        ledger,
+        task=version.task,
+        model=version.model_digest,
+        verdict=Verdict.PASS,
+        evidence={"evaluation": version.tags.get(EVALUATION_DIGEST)},
+        at=at,
+    )
+    record_registration(ledger, version, trained_by=["ben", "Ben@example.org"], at=at)
+    return record_approval(ledger, version, by=by, names={by}, at=at, lasts=LASTS)
 
 
 def digest_of(number: int) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from voxloop.errors import RefusedError
 from voxloop.settings import Settings, get_settings
-from voxloop.store.revision import UNKNOWN, CodeRevision, read_code_revision, require_clean
+from voxloop.store.revision import UNKNOWN, CodeRevision, read_authors, read_code_revision, require_clean
 
 pytestmark = pytest.mark.usefixtures("settings")
 
@@ -75,3 +75,31 @@ def test_a_hook_of_another_repository_does_not_lead_astray(
     git(tmp_path, "init", "-q")
     monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
     assert read_code_revision(checkout) == expected
+
+
+def test_the_authors_of_a_commit_are_who_wrote_it_and_who_made_it_one(checkout: Path) -> None:
+    first = git(checkout, "rev-parse", "HEAD")
+    (checkout / "code.py").write_text("a = 2\n")
+    git(checkout, "commit", "-qam", "second", "--author", "Ann B <ann@example.org>")
+    assert read_authors(checkout, first) == ("test", "test@localhost")
+    assert read_authors(checkout, git(checkout, "rev-parse", "HEAD")) == (
+        "Ann B",
+        "ann@example.org",
+        "test",
+        "test@localhost",
+    )
+
+
+@pytest.mark.parametrize("commit", ["0" * 40, UNKNOWN, "", "--help"])
+def test_the_authors_of_no_commit_are_not_known(checkout: Path, commit: str) -> None:
+    assert read_authors(checkout, commit) == ()
+
+
+def test_an_image_believes_the_author_baked_into_it(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_authors(tmp_path, "0" * 40) == ()
+    monkeypatch.setenv("VOXLOOP_GIT_AUTHOR", "ann@example.org")
+    get_settings.cache_clear()
+    assert read_authors(tmp_path, "0" * 40) == ("ann@example.org",)
+    assert read_authors(checkout, "HEAD") == ("test", "test@localhost")

@@ -21,7 +21,7 @@ from voxloop.store.retention import Needs, RetentionConfig, plan_sweep
 from voxloop.store.retention_lineage import read_entries
 from voxloop.store.unfinished import discard_unfinished, find_unfinished, hold_unfinished
 
-CONFIG = RetentionConfig(nights=1, run_days=1, grace_hours=1, prediction_days=1, spoilt_days=1)
+CONFIG = RetentionConfig(nights=1, run_days=1, grace_hours=1, prediction_days=1, profile_days=1, spoilt_days=1)
 
 
 class Counting:

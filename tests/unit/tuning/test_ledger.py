@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from tests.unit.tuning.studies import make_space
 from voxloop.tuning.ledger import ATTEMPTS, ERROR, Claim, Ledger, counted
+from voxloop.tuning.locks import FileLocks
 from voxloop.tuning.storage import open_storage
 
 
@@ -80,6 +81,31 @@ def test_killed_while_it_puts_a_trial_back_it_doubles_nothing(tmp_path: Path, mo
         assert claim is not None
         assert claim.trial.number == 1
     assert [trial.state for trial in again.trials()] == [TrialState.FAIL, TrialState.RUNNING]
+
+
+def test_a_trial_that_ends_while_another_worker_looks_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    living, one = open_ledger(tmp_path), open_ledger(tmp_path)
+    held = ExitStack()
+    claim = take(living, held)
+    assert claim is not None
+    trial = claim.trial
+    taking = FileLocks.take
+
+    def take_after_it_ended(locks: FileLocks, name: str) -> ExitStack | None:
+        if not trial_is_told:
+            trial_is_told.append(name)
+            living.study.tell(trial, 0.5)
+            held.close()
+        return taking(locks, name)
+
+    trial_is_told: list[str] = []
+    monkeypatch.setattr(FileLocks, "take", take_after_it_ended)
+    assert finish(one) == 1
+    assert trial_is_told == ["trial-0"], "it ended between the look at the trials and the look at its lock"
+    trials = one.trials()
+    assert [(trial.number, trial.state) for trial in trials] == [(0, TrialState.COMPLETE), (1, TrialState.COMPLETE)]
 
 
 def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

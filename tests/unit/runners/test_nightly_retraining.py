@@ -5,18 +5,40 @@ from pathlib import Path
 import pytest
 import yaml
 
-from voxloop.runners.retraining import describe_outcome, run_folder, training_arguments
+from voxloop.runners.nightly_retraining import describe_outcome, retraining_arguments, run_folder, training_arguments
 from voxloop.settings import Settings
 
 
 def test_what_is_null_is_left_to_the_file_of_arguments() -> None:
     params = {"arguments": "dev", "task": None, "config": "small", "overrides": ["a=1", "b='x'"], "bootstrap": False}
     argv = training_arguments(params, Path("/out"))
-    assert argv[:6] == ["run", "training", "--config", "dev", "--out", "/out"]
+    assert argv[:6] == ["run", "training", "--out", "/out", "--config", "dev"]
     assert argv[6::2] == ["--set"] * 3
     values = dict(item.split("=", 1) for item in argv[7::2])
     read = {key: yaml.safe_load(value) for key, value in values.items()}
     assert read == {"config": "small", "overrides": ["a=1", "b='x'"], "bootstrap": False}
+
+
+@pytest.mark.parametrize(
+    ("run_id", "kind", "episode"),
+    [
+        ("scheduled__2026-01-02T02:00:00+00:00", "night", "2026-01-02T02:00:00+00:00"),
+        ("backfill__2026-01-02T02:00:00+00:00", "night", "2026-01-02T02:00:00+00:00"),
+        ("manual__2026-01-02T02:00:00+00:00", "asked", "manual__2026-01-02T02:00:00+00:00"),
+        ("demo-night-two", "asked", "demo-night-two"),
+        ("scheduled__", "asked", "scheduled__"),
+        ("drift__asr__2026-01-02T09:00+00:00", "drift", "asr__2026-01-02T09:00+00:00"),
+    ],
+)
+def test_a_night_is_one_reason_however_it_comes_to_run(run_id: str, kind: str, episode: str) -> None:
+    argv = retraining_arguments({"arguments": "dev", "task": "asr"}, run_id)
+    assert argv == ["retrain", "--kind", kind, "--episode", episode, "--config", "dev", "--set", 'task="asr"']
+
+
+def test_why_stands_in_the_ledger_and_is_no_argument_of_the_pipeline() -> None:
+    argv = retraining_arguments({"arguments": "dev", "reason": "drift since nine"}, "drift__asr__nine")
+    assert argv == ["retrain", "--kind", "drift", "--episode", "asr__nine", "--because", "drift since nine", *argv[-2:]]
+    assert argv[-2:] == ["--config", "dev"]
 
 
 @pytest.mark.parametrize("text", ["1e-3", "yes", "null", "[a]", "a: b", "", "ü\n"])
@@ -32,14 +54,15 @@ def test_a_run_has_a_folder_of_its_own(settings: Settings) -> None:
 
 
 def test_what_passed_during_a_freeze_waits_for_its_end() -> None:
-    outcome = {"folder": "/out", "data_verdicts": {}, "version": 3, "verdict": "PASS"}
+    outcome = {"folder": "/out", "data_verdicts": {}, "task": "emotion", "version": 3, "verdict": "PASS"}
     assert describe_outcome(outcome, "emotion is frozen").endswith("before the end of the freeze: emotion is frozen")
 
 
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [
-        ({"version": 3, "verdict": "PASS"}, "version 3 passed the gate"),
+        ({"version": 3, "verdict": "PASS"}, "waits for an approver: http://127.0.0.1:"),
+        ({"version": 3, "verdict": "PASS"}, "/#/models/asr/versions/3"),
         ({"version": None, "verdict": "CANNOT_TELL"}, "the gate says CANNOT_TELL; the reasons are under /out"),
         ({"version": None, "verdict": None, "data_verdicts": {"validate": "FAIL"}}, "validate says FAIL"),
         (
@@ -50,4 +73,4 @@ def test_what_passed_during_a_freeze_waits_for_its_end() -> None:
     ],
 )
 def test_the_outcome_in_words(outcome: dict[str, object], said: str) -> None:
-    assert said in describe_outcome({"folder": "/out", "data_verdicts": {}, **outcome})
+    assert said in describe_outcome({"folder": "/out", "task": "asr", "data_verdicts": {}, **outcome})

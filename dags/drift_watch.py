@@ -1,0 +1,69 @@
+"""Every quarter of an hour: has what production sends drifted, and is that a reason to train again?
+
+`voxloop drift` holds the latest windows of the prediction log against the family's reference and says DRIFT, NO_DRIFT
+or CANNOT_TELL of each, and RETRAIN or WAIT of all together (`configs/drift`). The report lies in
+`drift/<family>/report.json` of the state folder. RETRAIN starts a run of `nightly_retraining`, once an episode.
+
+### Triage notes
+
+* **`watch_…` was skipped.** The family has no reference: `voxloop drift FAMILY --make-reference --since … --until …`
+  makes one. Or the run was asked for another family (its parameter `task`).
+* **`retrain_…` was skipped.** No retraining is asked for, and its log says why; or the episode's run is there already.
+* **`retrain_…` started a run.** The report names columns and distances of each window. Look at what has changed: a new
+  caller, a codec, a microphone. Where no new data have come, the run is skipped and says so: label some first.
+* **Every window is CANNOT_TELL.** The report says why: too few speakers or rows, rows lost, files that cannot be read,
+  a clock that jumps, columns of another version. While it lasts nobody watches for drift.
+* **`watch_…` failed, exit 2.** The reference cannot be read, or is of another version: make it again.
+* **`watch_…` failed, exit 4.** The ledger is not whole: see the runbook of the ledger.
+* Safe to start again at any time: it reads, and writes its report.
+
+More in docs/runbooks/drift_watch.md.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from voxloop.runners.drift_watch import FAMILIES, ask_for_retraining, watch_drift
+from voxloop.runners.failure_notice import tell_on_call
+
+
+@dag(
+    dag_id="drift_watch",
+    # A window that is over at the full hour is written by then.
+    schedule=CronTriggerTimetable("3-48/15 * * * *", timezone="UTC", run_immediately=timedelta(0)),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    doc_md=__doc__,
+    tags=["monitoring"],
+    default_args={
+        "owner": "speech-models",
+        "on_failure_callback": tell_on_call,
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "execution_timeout": timedelta(minutes=10),
+    },
+    params={"task": Param(None, type=["null", "string"], description="one family; null: all of them")},
+)
+def drift_watch() -> None:
+    """Judge the latest windows, and ask for a retraining where that is due: two tasks a family."""
+
+    @task
+    def watch(family: str) -> str:
+        wanted = get_current_context()["params"]["task"]
+        if wanted not in (None, family):
+            raise AirflowSkipException(f"asked for {wanted} alone")
+        return watch_drift(family)
+
+    @task
+    def retrain(family: str) -> None:
+        ask_for_retraining(family)
+
+    for family in FAMILIES:
+        judged = watch.override(task_id=f"watch_{family}")(family)
+        judged >> retrain.override(task_id=f"retrain_{family}")(family)
+
+
+drift_watch()

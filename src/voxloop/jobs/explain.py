@@ -1,0 +1,129 @@
+"""Why something serves: the whole chain of a retraining, from its reason to what answers now, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from voxloop.errors import InputError
+
+if TYPE_CHECKING:
+    from voxloop.ledger.entry import Entry
+    from voxloop.monitoring.retraining import Attempt, Retraining
+
+MODEL_KINDS = ("judgement", "registration", "approval", "promotion", "route", "rollback", "void", "bootstrap")
+"""Kinds of entries whose subject is a model."""
+SHORTEST = 8
+"""Characters of a digest that are enough to name a model."""
+
+
+def explain(name: str) -> None:
+    """Print where a model comes from: reason, data, arguments, attempts, verdicts, approval, promotion, what serves.
+
+    All of it is read from the ledger, and from nothing else.
+
+    Args:
+        name: A family (what serves it now), a model's digest or served name (`emotion-3f9a1c…`), or a retraining's id.
+
+    Raises:
+        InputError: The ledger knows nothing of that name.
+        IntegrityError: The ledger is not whole.
+        ServiceUnavailableError: It does not answer.
+    """
+    from voxloop.ledger.book import open_ledger
+    from voxloop.settings import get_settings
+
+    for line in write_page(open_ledger(get_settings()).read(), name):
+        print(line, flush=True)
+
+
+def write_page(entries: Sequence[Entry], name: str) -> list[str]:
+    """Return the page, line by line.
+
+    Args:
+        entries: All of the ledger.
+        name: As for `explain`.
+
+    Raises:
+        InputError: The ledger knows nothing of that name.
+    """
+    from voxloop.monitoring.retraining import find_retraining
+
+    retraining = find_retraining(entries, name)
+    if retraining is not None:
+        model = next((attempt.outcome.get("model") for attempt in reversed(retraining.attempts)), None)
+    else:
+        model = _find_model(entries, name)
+        retraining = _find_origin(entries, model)
+    lines = _tell_retraining(retraining) if retraining else ["no retraining of the ledger made it: it was run by hand"]
+    return [*lines, *(_tell_model(entries, model) if model else ["no model came of it"])]
+
+
+def _find_model(entries: Sequence[Entry], name: str) -> str:
+    from voxloop.release.champion import read_champion
+
+    families = {entry.task for entry in entries}
+    if name in families and (champion := read_champion(entries, name)):
+        return champion
+    digest = name.rpartition("-")[2]
+    known = sorted(
+        {entry.subject for entry in entries if entry.kind in MODEL_KINDS and entry.subject.startswith(digest)}
+    )
+    if len(digest) < SHORTEST or len(known) != 1:
+        raise InputError(
+            f"the ledger knows {len(known) if len(digest) >= SHORTEST else 'nothing'} of {name!r}",
+            rule=f"a family in service, a model by {SHORTEST} or more characters of its digest, or a retraining's id",
+            remedy="voxloop ledger show, or voxloop ledger show FAMILY, names them",
+        )
+    return known[0]
+
+
+def _find_origin(entries: Sequence[Entry], model: str) -> Retraining | None:
+    from voxloop.monitoring.retraining import list_retrainings
+
+    made = [
+        retraining
+        for retraining in list_retrainings(entries)
+        if any(attempt.outcome.get("model") == model for attempt in retraining.attempts)
+    ]
+    return made[-1] if made else None
+
+
+def _tell_retraining(found: Retraining) -> list[str]:
+    arguments = found.bound["arguments"]
+    told = [f"{name}={value}" for name, value in sorted(arguments.items()) if value not in ("", [], None, False)]
+    lines = [
+        f"{found.retrain_id}: {found.state}",
+        f"  reason     {found.reason}",
+        f"  because    {found.claim.content['because']}",
+        f"  claimed    {found.claim.at[:19]} UTC, ledger entry {found.claim.sequence}",
+        f"  data       {found.bound['data'] or 'none of a folder: the corpus is made, or lies on another machine'}",
+        f"  arguments  {' '.join(told)}",
+    ]
+    for join in found.joined:
+        reason = join.content["reason"]
+        lines += [f"  joined by  {reason['kind']} {reason['episode']}, {join.at[:19]} UTC"]
+    return [*lines, *map(_tell_attempt, found.attempts)]
+
+
+def _tell_attempt(attempt: Attempt) -> str:
+    why = f" ({attempt.began.content['because']})" if attempt.began.content["because"] else ""
+    return f"  attempt {attempt.number}  {attempt.began.at[:19]} UTC{why}: {attempt}"
+
+
+def _tell_model(entries: Sequence[Entry], model: str) -> list[str]:
+    from voxloop.release.champion import read_champion
+
+    rows = [entry for entry in entries if entry.subject == model and entry.kind in MODEL_KINDS]
+    lines = [f"model {model}"]
+    lines += [f"  {row.at[:19]} UTC  {row.sequence:>5}  {row.kind:<12} {_describe(row)}" for row in rows]
+    for task in sorted({row.task for row in rows}):
+        champion = read_champion(entries, task)
+        lines.append(f"  {task} is served by {'this model' if champion == model else (champion or 'nothing')} now")
+    return lines
+
+
+def _describe(row: Entry) -> str:
+    content = row.content
+    named = ("verdict", "version", "by", "because")
+    return ", ".join(f"{name} {content[name]}" for name in named if content.get(name) not in (None, ""))

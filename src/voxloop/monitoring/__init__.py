@@ -1,0 +1,1 @@
+"""What production really sends: the prediction log, and what is concluded from it."""

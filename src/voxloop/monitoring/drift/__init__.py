@@ -1,0 +1,1 @@
+"""Whether production sends what it did: profiles, the quick check, the policy that asks for a retraining."""

@@ -1,0 +1,176 @@
+"""A profile of predictions: how often each bin of each column was met, speaker by speaker.
+
+Counts of whole speakers are what thresholds are drawn from (`voxloop.monitoring.drift.draws`), and they add up: the
+profile of two days is the sum of the days'. Bins are the reference's, so a window is profiled in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from voxloop.errors import InputError
+from voxloop.monitoring.drift.columns import ANSWERS, Coded, Column, Integers, Values, place_values, slice_columns
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PredictionColumns:
+    """Predictions as arrays.
+
+    Args:
+        speakers: Whose rows.
+        models: Digest of who answered.
+        values: By column.
+        skipped: bool [n] by column: rows of which it is not known whether they have a value; without an entry none.
+    """
+
+    speakers: Coded
+    models: Coded
+    values: Mapping[str, Values]
+    skipped: Mapping[str, npt.NDArray[np.bool_]]
+
+    @property
+    def row_count(self) -> int:
+        """How many there are."""
+        return len(self.speakers.codes)
+
+    def known_values(self) -> dict[str, Values]:
+        """Return the values by column, without skipped rows."""
+        return {name: _leave_out(values, self.skipped.get(name)) for name, values in self.values.items()}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How often each bin was met.
+
+    Args:
+        family: Whose predictions.
+        columns: With their bins.
+        speakers: Pseudonyms, sorted; a key where no speaker is named.
+        rows: Of each speaker, int64 [speakers].
+        counts: int64 [speakers, bins of all columns].
+        models: Rows of each model, by digest.
+        schema_version: Of this form.
+    """
+
+    family: str
+    columns: tuple[Column, ...]
+    speakers: tuple[str, ...]
+    rows: Integers
+    counts: Integers
+    models: Mapping[str, int]
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def row_count(self) -> int:
+        """Rows of all speakers."""
+        return int(self.rows.sum())
+
+
+def make_profile(family: str, columns: tuple[Column, ...], predictions: PredictionColumns) -> Profile:
+    """Profile predictions in one pass.
+
+    Args:
+        family: Whose.
+        columns: With the reference's bins.
+        predictions: Their values.
+
+    Raises:
+        InputError: A column has no values.
+    """
+    if missing := [column.name for column in columns if column.name not in predictions.values]:
+        raise InputError(
+            f"no values of the column {missing[0]!r}",
+            rule="a profile is of all columns of the reference",
+            remedy="give them, or make another reference",
+        )
+    speakers, models = predictions.speakers.sort(), predictions.models.sort()
+    parts = [np.zeros((len(speakers.names), 0), dtype=np.int64)]
+    for column in columns:
+        cells = place_values(column, predictions.values[column.name])
+        cells += speakers.codes * column.bins
+        skipped = predictions.skipped.get(column.name)
+        cells = cells if skipped is None else cells[~skipped]
+        counts = np.bincount(cells, minlength=len(speakers.names) * column.bins)
+        parts.append(counts.reshape(len(speakers.names), column.bins))
+    times = np.bincount(models.codes, minlength=len(models.names))
+    return Profile(
+        family=family,
+        columns=columns,
+        speakers=tuple(speakers.names.tolist()),
+        rows=np.bincount(speakers.codes, minlength=len(speakers.names)).astype(np.int64),
+        counts=np.concatenate(parts, axis=1).astype(np.int64),
+        models=dict(zip(models.names.tolist(), times.tolist(), strict=True)),
+    )
+
+
+def _leave_out(values: Values, skipped: npt.NDArray[np.bool_] | None) -> Values:
+    if skipped is None:
+        return values
+    return Coded(values.names, values.codes[~skipped]) if isinstance(values, Coded) else values[~skipped]
+
+
+def merge_profiles(one: Profile, other: Profile) -> Profile:
+    """Return the profile of both together; in which order makes no difference.
+
+    Raises:
+        InputError: They are of other families, bins or versions.
+    """
+    for name in ("schema_version", "family", "columns"):
+        if getattr(one, name) != getattr(other, name):
+            raise InputError(
+                f"two profiles of another {name}",
+                rule="profiles add up where family, bins and version are the same",
+                remedy="profile both with the bins of one reference",
+            )
+    speakers = sorted({*one.speakers, *other.speakers})
+    number = {name: place for place, name in enumerate(speakers)}
+    rows = np.zeros(len(speakers), dtype=np.int64)
+    counts = np.zeros((len(speakers), one.counts.shape[1]), dtype=np.int64)
+    models: dict[str, int] = {}
+    for part in (one, other):
+        places = np.array([number[name] for name in part.speakers], dtype=np.int64)
+        rows[places] += part.rows
+        counts[places] += part.counts
+        for model, times in part.models.items():
+            models[model] = models.get(model, 0) + times
+    models = {name: models[name] for name in sorted(models)}
+    return Profile(one.family, one.columns, tuple(speakers), rows, counts, models, one.schema_version)
+
+
+def keep_columns(profile: Profile, names: set[str]) -> Profile:
+    """Return the profile with these of its columns alone."""
+    parts = zip(profile.columns, slice_columns(profile.columns), strict=True)
+    kept = [(column, place) for column, place in parts if column.name in names]
+    counts = [profile.counts[:, place] for _, place in kept]
+    return Profile(
+        profile.family,
+        tuple(column for column, _ in kept),
+        profile.speakers,
+        profile.rows,
+        np.concatenate(counts, axis=1) if counts else profile.counts[:, :0],
+        profile.models,
+        profile.schema_version,
+    )
+
+
+def known_rows(profile: Profile) -> Integers:
+    """Return of how many rows of each speaker a column is known, or known to be missing: int64 [speakers, columns]."""
+    parts = [profile.counts[:, place].sum(axis=1) for place in slice_columns(profile.columns)]
+    return np.stack(parts, axis=1) if parts else profile.counts[:, :0]
+
+
+def is_of_one_model(reference: Profile, window: Profile) -> bool:
+    """Return whether all rows of both are of the same model: a mixture moves by its shares alone."""
+    return len(reference.models) == 1 and window.models.keys() == reference.models.keys()
+
+
+def comparable_columns(reference: Profile, window: Profile) -> set[str]:
+    """Return the columns that can be compared: between two models those of the sound alone."""
+    names = {column.name for column in reference.columns}
+    return names if is_of_one_model(reference, window) else names - {*ANSWERS}

@@ -1,0 +1,113 @@
+"""`voxloop drift`, on a prediction log on disk."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.monitoring.drift.logs import DAY, HOUR, make_rows, write_rows
+from voxloop.cli import run_command
+from voxloop.ledger.acts import record_judgement
+from voxloop.ledger.book import open_ledger
+from voxloop.settings import Settings
+from voxloop.verdict import Verdict
+
+NOON = DAY + 12 * HOUR
+QUICK = ["--set", "check.draws=200"]
+MAKE = ["drift", "emotion", "--make-reference", "--since", "2026-11-28", "--until", "2026-11-29", *QUICK]
+WATCH = ["drift", "emotion", "--at", (NOON + timedelta(minutes=5)).isoformat(), *QUICK]
+
+
+@pytest.fixture
+def log(settings: Settings) -> Settings:
+    """A day's reference, and six hours of which the last three have three deviations less noise."""
+    for hour in range(3):
+        write_rows(settings.predictions, make_rows(DAY - (3 - hour) * HOUR, speakers=60, each=12, seed=hour))
+    for hour in range(6):
+        shift = 3.0 if hour >= 3 else 0.0
+        rows = make_rows(NOON - (6 - hour) * HOUR, speakers=20, each=15, seed=10 + hour, shift=shift)
+        write_rows(settings.predictions, rows, 10 + hour)
+    assert run_command(MAKE) == 0
+    return settings
+
+
+def report(settings: Settings) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((settings.drift / "emotion" / "report.json").read_text())
+    return read
+
+
+def test_three_drifted_windows_ask_for_a_retraining(log: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run_command(WATCH) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in told[-4:-1]] == [
+        f"2026-11-29 {hour:02}:00 to {hour + 1:02}:00 DRIFT" for hour in (9, 10, 11)
+    ]
+    assert told[-1] == "emotion: RETRAIN: 3 of the last 6 windows have drifted, of 3 at least (6 were judged)"
+    first = report(log)
+    assert [window["outcome"] for window in first["windows"]] == ["NO_DRIFT"] * 3 + ["DRIFT"] * 3
+    assert any("of snr_db is" in reason for reason in first["windows"][-1]["reasons"])
+    assert first["windows"][-1]["rows"] == 300
+    assert first["reference"] == {
+        "since": "2026-11-28T00:00:00+00:00",
+        "until": "2026-11-29T00:00:00+00:00",
+        "speakers": 180,
+        "rows": 2160,
+    }
+    assert first["decision"]["is_triggered"] is True
+    assert first["decision"]["episode"] == "2026-11-29T09:00+00:00"
+    assert run_command(WATCH) == 0
+    assert report(log) == first
+
+
+def test_none_is_asked_for_just_after_one_was_judged(log: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    at = NOON - 5 * HOUR
+    record_judgement(open_ledger(log), task="emotion", model="a" * 64, verdict=Verdict.FAIL, evidence={}, at=at)
+    record_judgement(open_ledger(log), task="asr", model="b" * 64, verdict=Verdict.PASS, evidence={}, at=NOON)
+    assert run_command(WATCH) == 0
+    assert "emotion: WAIT: the last retraining was at 2026-11-29T07:00:00" in capsys.readouterr().out
+    assert run_command([*WATCH, "--set", "cool_down_hours=1"]) == 0
+    assert "emotion: RETRAIN: 3 of the last 6 windows have drifted, of 3 at least (5 were judged)" in (
+        capsys.readouterr().out
+    )
+
+
+def test_an_hour_later_nothing_can_be_told_and_nothing_is_asked_for(log: Settings) -> None:
+    assert run_command(["drift", "emotion", "--at", (NOON + 1.5 * HOUR).isoformat(), *QUICK]) == 0
+    assert report(log)["windows"][-1]["outcome"] == "CANNOT_TELL"
+    assert report(log)["windows"][-1]["reasons"][0] == "there are no rows"
+    assert report(log)["decision"]["is_triggered"] is False
+    assert report(log)["decision"]["reasons"] == ["the latest window is CANNOT_TELL"]
+
+
+def test_a_window_that_is_part_of_the_reference_cannot_be_told(log: Settings) -> None:
+    assert run_command(["drift", "emotion", "--at", (DAY + HOUR / 2).isoformat(), *QUICK]) == 0
+    assert all("it is part of the reference" in window["reasons"] for window in report(log)["windows"])
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "named"),
+    [
+        (["drift", "opera"], 2, "opera"),
+        (["drift", "emotion"], 2, "--make-reference"),
+        (["drift", "emotion", "--at", "noon"], 2, "--at 'noon'"),
+        (["drift", "emotion", "--since", "2026-11-28"], 2, "--since"),
+        (["drift", "emotion", "--make-reference"], 2, "--since 2026-11-01"),
+        ([*MAKE[:-2], "--at", "2026-11-29"], 2, "--at"),
+        ([*MAKE[:4], "2026-11-29", "--until", "2026-11-28"], 2, "a window from"),
+        ([*MAKE[:4], "2026-11-29", "--until", "2999-11-28"], 2, "not over yet"),
+        ([*MAKE], 3, "there are no rows"),
+        ([*MAKE, "--set", "drifted=9"], 2, "9 drifted windows"),
+        ([*MAKE, "--set", "driftd=9"], 2, "did you mean 'drifted'"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(
+    settings: Settings, command: list[str], code: int, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(command) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert named in line
+    assert not settings.drift.exists()

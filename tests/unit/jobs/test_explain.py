@@ -1,0 +1,93 @@
+"""One page from the ledger: from the reason to what serves now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.unit.ledger.books import open_book
+from voxloop.errors import InputError
+from voxloop.jobs.explain import write_page
+from voxloop.ledger.acts import record_judgement
+from voxloop.ledger.book import Ledger
+from voxloop.ledger.entry import APPROVAL, Draft
+from voxloop.monitoring.retraining import NIGHT, Reason
+from voxloop.monitoring.retraining_acts import begin_attempt, begin_retry, claim, end_attempt
+from voxloop.release.routes import Route, draft_route
+from voxloop.verdict import Verdict
+
+AT = datetime(2026, 1, 2, 2, tzinfo=UTC)
+MODEL, OTHER = "3f9a" * 16, "77aa" * 16
+NIGHTLY = Reason("emotion", NIGHT, "2026-01-02")
+
+
+def route_to(ledger: Ledger, model: str) -> None:
+    route = Route("emotion", {model: 1.0}, None, True, "salt", None)
+    ledger.append(draft_route(route, act=f"route/promotion/emotion/{model[:4]}", at=AT, because="it passed"))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    book = open_book(tmp_path)
+    bound = {"arguments": {"task": "emotion", "config": "small", "corpus_path": ""}, "data": None}
+    claim(book, NIGHTLY, bound=bound, because="the night", at=AT)
+    claim(book, Reason("emotion", "drift", "w-17"), bound=bound, because="noise", at=AT)
+    first = begin_attempt(book, NIGHTLY.retrain_id, code="c", at=AT)
+    end_attempt(book, first, {"error": "no space left"}, at=AT)
+    second = begin_retry(book, NIGHTLY.retrain_id, code="c", because="a larger disk", at=AT)
+    outcome = {"data_verdict": "PASS", "verdict": "PASS", "model": MODEL, "run": "r1", "version": 3}
+    end_attempt(book, second, outcome, at=AT)
+    record_judgement(book, task="emotion", model=MODEL, verdict=Verdict.PASS, evidence={"reasons": []}, at=AT)
+    said = {"version": 3, "by": "ann", "comment": "", "evidence": "e"}
+    book.append(Draft(kind=APPROVAL, task="emotion", subject=MODEL, act="approval/3", payload=said, at=AT))
+    route_to(book, MODEL)
+    return book
+
+
+def test_the_whole_chain_stands_on_one_page(ledger: Ledger) -> None:
+    page = write_page(ledger.read(), "emotion")
+    told = "\n".join(page)
+    assert page[0] == f"{NIGHTLY.retrain_id}: judged"
+    for line in (
+        "  reason     emotion: night 2026-01-02",
+        "  because    the night",
+        "  arguments  config=small task=emotion",
+        "  joined by  drift w-17, 2026-01-02T02:00:00 UTC",
+        "  attempt 1  2026-01-02T02:00:00 UTC: failed: no space left",
+        "  attempt 2  2026-01-02T02:00:00 UTC (a larger disk): data PASS, gate PASS, version 3",
+        f"model {MODEL}",
+        "  emotion is served by this model now",
+    ):
+        assert line in page
+    assert "judgement    verdict PASS" in told
+    assert "approval     version 3, by ann" in told
+    assert "route        because it passed" in told
+
+
+@pytest.mark.parametrize(
+    "name",
+    [MODEL, MODEL[:8], f"emotion-{MODEL[:12]}", NIGHTLY.retrain_id, Reason("emotion", "drift", "w-17").retrain_id],
+)
+def test_every_name_leads_to_the_same_page(ledger: Ledger, name: str) -> None:
+    assert write_page(ledger.read(), name) == write_page(ledger.read(), "emotion")
+
+
+def test_what_serves_now_may_be_another(ledger: Ledger) -> None:
+    route_to(ledger, OTHER)
+    assert f"  emotion is served by {OTHER} now" in write_page(ledger.read(), NIGHTLY.retrain_id)
+    assert write_page(ledger.read(), "emotion")[0] == "no retraining of the ledger made it: it was run by hand"
+
+
+def test_a_retraining_without_a_model_says_so(tmp_path: Path) -> None:
+    book = open_book(tmp_path)
+    claim(book, NIGHTLY, bound={"arguments": {}, "data": "d" * 64}, because="the night", at=AT)
+    page = write_page(book.read(), NIGHTLY.retrain_id)
+    assert (page[0], page[-1]) == (f"{NIGHTLY.retrain_id}: claimed", "no model came of it")
+
+
+@pytest.mark.parametrize("name", ["nobody", "3f9", "asr", "retrain-0000", ""])
+def test_an_unknown_name_is_told_what_names_there_are(ledger: Ledger, name: str) -> None:
+    with pytest.raises(InputError, match="the ledger knows (0|nothing) of .* ledger show"):
+        write_page(ledger.read(), name)
