@@ -51,8 +51,9 @@ def write_fold(
             for row, waveform in iter_audio(dataset)
             if row["utterance_id"] in fold.splits
         }
-        if quality.strings.voices is not None:
-            clips |= speak_digits(quality.strings.voices, [row for row, _ in clips.values()])
+        voices = quality.strings.voices
+        if voices is not None and folds in voices.folds:
+            clips |= speak_digits(voices, [row for row, _ in clips.values()])
         rows = make_strings(clips, folds, quality.strings)
     if quality.raters is not None:
         rows = map(rate_traits(quality.raters), rows)

@@ -32,6 +32,8 @@ class VoicesConfig(StrictModel):
     """Times that each speaker says each digit."""
     train: int = Field(ge=1)
     """Strings of each speaker to train on."""
+    folds: tuple[str, ...] = Field(min_length=1)
+    """Names of the folds in which they are learned from: where the test's speakers are known, others say little."""
     accents: tuple[str, ...] = Field(min_length=1)
     """eSpeak NG's; a speaker has one of them, and one variant."""
     variants: tuple[str, ...] = Field(min_length=1)

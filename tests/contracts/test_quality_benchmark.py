@@ -214,7 +214,9 @@ def test_strings_are_joined_from_the_clips_of_their_own_split() -> None:
 
 def test_virtual_speakers_are_trained_on_alone_and_the_same_every_time() -> None:
     clips = make_clips({**dict.fromkeys(range(5), "test"), 5: "dev", 6: "train"})
-    voices = VoicesConfig(speakers=3, takes=2, train=4, accents=("en-us", "en-029"), variants=("f2", "m3"))
+    voices = VoicesConfig(
+        speakers=3, takes=2, train=4, accents=("en-us", "en-029"), variants=("f2", "m3"), folds=("official",)
+    )
     spoken = speak_digits(voices, [row for row, _ in clips.values()])
     assert len(spoken) == 3 * 2 * 10
     again = speak_digits(voices, [row for row, _ in clips.values()])

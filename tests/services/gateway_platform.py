@@ -85,11 +85,17 @@ class GatewayPlatform:
         return httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> float:
-    """Return the seconds until a condition holds."""
+def wait_for(condition: Callable[[], bool], seconds: float = 300, *, told: Callable[[], object] = str) -> float:
+    """Return the seconds until a condition holds.
+
+    Args:
+        seconds: After which it is a failure: far above what it takes, where the time is not what is tested, for
+            the machine may have other tests to run.
+        told: What the failure says beside that.
+    """
     began = time.monotonic()
     while not condition():
-        assert time.monotonic() - began < seconds, "it never came"
+        assert time.monotonic() - began < seconds, f"not in {seconds:.0f} s: {told()}"
         time.sleep(0.02)
     return time.monotonic() - began
 

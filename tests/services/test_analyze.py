@@ -38,7 +38,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, exports: Callable[[str], Pa
             for task in ("asr", "emotion", "personality"):
                 platform.stage(task, task, exports(task))
                 platform.route(task, task)
-            with platform.gateway():
+            with platform.gateway("--set", "profiles.seconds=60"):  # nobody's patience is tested here
                 yield platform
     get_settings.cache_clear()
 
@@ -46,12 +46,13 @@ def served(tmp_path_factory: pytest.TempPathFactory, exports: Callable[[str], Pa
 @pytest.fixture
 def client(served: GatewayPlatform) -> Iterator[httpx.Client]:
     with served.client(served.make_key(*ACTIONS)) as client:
-        wait_for(lambda: has_profile(client))
+        wait_for(lambda: "problem" not in profile(client), told=lambda: profile(client))
         yield client
 
 
-def has_profile(client: httpx.Client) -> bool:
-    return "problem" not in analyze(client, "somebody")["profile"]
+def profile(client: httpx.Client) -> dict[str, Any]:
+    said: dict[str, Any] = analyze(client, "somebody")["profile"]
+    return said
 
 
 def analyze(client: httpx.Client, speaker: str = SPEAKER) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def test_a_killed_keeper_is_said_and_comes_back_by_itself(served: GatewayPlatfor
         before, counted = counted, said["profile"].get("utterances")
     assert said["profile"]["problem"]["status"] == 503
     assert said["profile"]["problem"]["rule"] == "a profile is moved on by the keeper, a process beside the gateway"
-    wait_for(lambda: "keeper" in " ".join(client.get("/readyz").json()["warnings"]), 10)
+    wait_for(lambda: "keeper" in " ".join(client.get("/readyz").json()["warnings"]))
     assert client.get("/readyz").status_code == 200
     wait_for(lambda: client.get("/readyz").json()["warnings"] == [])
     assert analyze(client, "survivor")["profile"]["utterances"] > before

@@ -170,14 +170,14 @@ def test_a_canary_that_is_bad_or_unclear_goes_and_a_good_one_takes_over(
 
 
 def break_candidate(served: GatewayPlatform) -> None:
-    wait_for(lambda: is_canary(served), 200)
+    wait_for(lambda: is_canary(served))
     name = serving_name("emotion", served.digests["candidate"])
     with TritonServer(served.settings) as server:
         server.unload(name)
 
 
 def reconcile_in_between(served: GatewayPlatform) -> None:
-    wait_for(lambda: is_canary(served), 200)
+    wait_for(lambda: is_canary(served))
     row = standing(served)
     assert reconcile(task="emotion") == 0
     assert standing(served).sequence >= row.sequence
@@ -189,13 +189,13 @@ def test_killed_it_goes_on_and_a_shadow_answers_nobody(
 ) -> None:
     with Callers(served) as callers:
         first = start_command()
-        wait_for(lambda: is_canary(served), 200)
+        wait_for(lambda: is_canary(served))
         os.kill(first.pid, signal.SIGKILL)
         first.communicate()
         row = standing(served)
         assert read_plan(row) is not None, "it stays in force until somebody comes"
         again = start_command()
-        said, _ = again.communicate(timeout=300)
+        said, _ = again.communicate(timeout=500)
         assert f"goes on, until {read_plan(row).until}" in said  # type: ignore[union-attr]
         assert again.returncode == 0, said
     assert set(callers.statuses) == {200}

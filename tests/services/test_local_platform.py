@@ -105,12 +105,12 @@ def test_runs_are_started_over_rest_and_end_and_are_in_airflows_database(started
     assert not api.trigger("nightly_retraining", run_id="no-such-file", conf={})  # twice is once
     assert api.trigger("deploy_approved", run_id="by-hand", conf={})
     api._token = "outdated"
-    state = api.wait_for_run("nightly_retraining", "no-such-file", timeout=240, on_change=lambda *at: seen.append(at))
+    state = api.wait_for_run("nightly_retraining", "no-such-file", timeout=500, on_change=lambda *at: seen.append(at))
     assert state == "failed"
     assert seen[-2:] == [("run_training", "failed"), ("announce_challenger", "upstream_failed")]
     log = api.task_log("nightly_retraining", "no-such-file", "run_training")
     assert any("no configuration 'pipelines/training/nonsense'" in line for line in log)
-    assert api.wait_for_run("deploy_approved", "by-hand", timeout=240) == "success"  # nothing is approved
+    assert api.wait_for_run("deploy_approved", "by-hand", timeout=500) == "success"  # nothing is approved
     with closing(sqlite3.connect(airflow_home(started) / "airflow.db")) as database:
         rows = database.execute(
             "select run_id, task_id, state, try_number from task_instance where run_id in ('no-such-file', 'by-hand')"

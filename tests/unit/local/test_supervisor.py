@@ -36,7 +36,7 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     running.shut_down()
 
 
-def wait_for(condition: object, seconds: float = 10) -> None:
+def wait_for(condition: object, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end, "not in time"
