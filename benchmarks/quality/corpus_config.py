@@ -61,4 +61,4 @@ class CorpusQuality(StrictModel):
                 rule=f"it has them for {', '.join(self.tasks)}",
                 remedy="name one",
             )
-        return (*self.tasks[task], *folds.overrides, *(self.ours.get(task, ()) if ours else ()))
+        return (*self.tasks[task], *folds.overrides, *((*self.ours.get(task, ()), *folds.ours) if ours else ()))

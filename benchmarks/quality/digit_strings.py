@@ -45,6 +45,10 @@ class StringsConfig(StrictModel):
     voices: VoicesConfig | None = None
     """Virtual speakers to train on beside the corpus' own; None takes none."""
 
+    def voices_in(self, folds: str) -> VoicesConfig | None:
+        """Return the virtual speakers to train on in these folds; None where there are none."""
+        return self.voices if self.voices is not None and folds in self.voices.folds else None
+
     def count(self, split: str, speaker: str) -> int:
         """Return how many strings of a speaker there are in train or dev."""
         if self.voices is not None and is_voice(speaker):

@@ -51,8 +51,7 @@ def write_fold(
             for row, waveform in iter_audio(dataset)
             if row["utterance_id"] in fold.splits
         }
-        voices = quality.strings.voices
-        if voices is not None and folds in voices.folds:
+        if (voices := quality.strings.voices_in(folds)) is not None:
             clips |= speak_digits(voices, [row for row, _ in clips.values()])
         rows = make_strings(clips, folds, quality.strings)
     if quality.raters is not None:

@@ -35,6 +35,8 @@ class Folds(StrictModel):
 
     overrides: tuple[str, ...] = ()
     """Of the task's configuration, on these folds, for ours and for baselines of the same family alike."""
+    ours: tuple[str, ...] = ()
+    """Further ones, for our own network alone."""
 
 
 class NamedSpeakers(Folds):

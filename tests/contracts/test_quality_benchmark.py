@@ -42,14 +42,14 @@ def make_run(dataset: Path, out: Path, *, shuffled: bool = False) -> Run:
 
 
 def test_overrides_are_of_the_task_then_the_folds_then_our_own_network() -> None:
-    folds = {"kind": "dataset", "overrides": ["epochs=2"]}
+    folds = {"kind": "dataset", "overrides": ["epochs=2"], "ours": ["epochs=4"]}
     quality = CorpusQuality.model_validate(
         {"folds": {"given": folds}, "tasks": {"asr": ["epochs=1"], "emotion": []}, "ours": {"asr": ["epochs=3"]}}
     )
     chosen = quality.folds["given"]
-    assert quality.overrides_of("asr", chosen, ours=True) == ("epochs=1", "epochs=2", "epochs=3")
+    assert quality.overrides_of("asr", chosen, ours=True) == ("epochs=1", "epochs=2", "epochs=3", "epochs=4")
     assert quality.overrides_of("asr", chosen, ours=False) == ("epochs=1", "epochs=2")
-    assert quality.overrides_of("emotion", chosen, ours=True) == ("epochs=2",)
+    assert quality.overrides_of("emotion", chosen, ours=True) == ("epochs=2", "epochs=4")
 
 
 def run_all(run: Run) -> dict[str, Any]:
@@ -227,6 +227,8 @@ def test_virtual_speakers_are_trained_on_alone_and_the_same_every_time() -> None
     of_voices = [row for row in rows if row["speaker_id"] != "george"]
     assert {row["split"] for row in of_voices} == {"train"}
     assert len(of_voices) == 3 * 4
+    config = StringsConfig(train=7, dev=3, voices=voices)
+    assert (config.voices_in("official"), config.voices_in("speaker-out")) == (voices, None)
     assert len(rows) - len(of_voices) == 7 + 3 + 60
     assert all(row["text"].split()[0].startswith("w") for row in of_voices)
 
