@@ -6,7 +6,7 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -173,11 +173,6 @@ def read_entry(row: tuple[object, ...]) -> Entry | None:
     """Return a row of the database as an entry; None when a value has another type than was written."""
     right = type(row[0]) is int and all(type(value) is str for value in row[1:])
     return Entry(**dict(zip(FIELDS, row, strict=True))) if right else None  # type: ignore[arg-type]
-
-
-def as_row(entry: Entry) -> dict[str, object]:
-    """Return the values of an entry by column."""
-    return dict(zip(FIELDS, astuple(entry), strict=True))
 
 
 def _unfit(name: str, value: object, rule: str) -> InputError:
