@@ -18,16 +18,16 @@ from voxloop.release.routes import Route, read_route, record_route
 from voxloop.settings import Settings, child_environment
 
 FRONT, FALLBACK = "a" * 64, "b" * 64
-HEAVY = (
-    *("airflow", "alembic", "apprise", "feast", "fastapi", "grpc", "httpx", "mlflow", "numpy", "onnxruntime", "pandas"),
-    *("opentelemetry", "pydantic_settings", "requests", "scipy", "sqlalchemy", "sqlmodel", "torch", "tritonclient", "yaml"),
+HEAVY = set(
+    "airflow alembic apprise fastapi feast grpc httpx mlflow numpy onnxruntime opentelemetry pandas pydantic_settings requests "
+    "scipy sqlalchemy sqlmodel torch tritonclient yaml".split()
 )
 COMMAND = f"""
 import sys
 from voxloop.ledger.pen import Pen
 insert = Pen.insert
 def insert_and_tell(pen, entry):
-    loaded = sorted(set({HEAVY}) & {{name.partition(".")[0] for name in sys.modules}})
+    loaded = sorted({HEAVY} & {{name.partition(".")[0] for name in sys.modules}})
     print(entry.kind, loaded, flush=True)
     return insert(pen, entry)
 Pen.insert = insert_and_tell
