@@ -18,10 +18,20 @@ from voxloop.release.routes import Route, read_route, record_route
 from voxloop.settings import Settings, child_environment
 
 FRONT, FALLBACK = "a" * 64, "b" * 64
-HEAVY = set(
-    "airflow alembic apprise fastapi feast grpc httpx mlflow numpy onnxruntime opentelemetry pandas pydantic_settings requests "
-    "scipy sqlalchemy sqlmodel torch tritonclient yaml".split()
+SERVERS = (
+    "airflow",
+    "apprise",
+    "fastapi",
+    "feast",
+    "grpc",
+    "httpx",
+    "mlflow",
+    "opentelemetry",
+    "requests",
+    "tritonclient",
 )
+NUMBERS = ("numpy", "onnxruntime", "pandas", "scipy", "torch")
+HEAVY = {*SERVERS, *NUMBERS, "alembic", "pydantic_settings", "sqlalchemy", "sqlmodel", "yaml"}
 COMMAND = f"""
 import sys
 from voxloop.ledger.pen import Pen
