@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from voxloop.errors import IntegrityError, ServiceUnavailableError, VoxloopError
 from voxloop.ledger.head import RUNBOOK
+from voxloop.ledger.revision import REVISION
 
 
 @contextmanager
@@ -46,6 +47,15 @@ def explained_server(name: str) -> Iterator[None]:
         ) from None
     except exc.DatabaseError as wrong:
         raise _damaged(name, wrong.orig) from None
+
+
+def other_revision(name: str, found: str | None) -> VoxloopError:
+    """Return the error of tables that another migration has left than this code reads."""
+    return VoxloopError(
+        f"the tables of the ledger in {name} are of revision {found}",
+        rule=f"this version of voxloop reads {REVISION}",
+        remedy="older ones: voxloop ledger migrate, as their owner; newer ones: use the newer version",
+    )
 
 
 def _explain_lost_file(name: str, lost: sqlite3.OperationalError) -> VoxloopError:

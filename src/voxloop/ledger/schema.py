@@ -21,7 +21,8 @@ def migrate(connection: Connection) -> None:
     Raises:
         VoxloopError: They were made by a newer version.
     """
-    if _read_revision(connection) == REVISION:
+    found = _read_revision(connection)
+    if found == REVISION:
         return
     from alembic import command
     from alembic.config import Config
@@ -34,7 +35,7 @@ def migrate(connection: Connection) -> None:
         command.upgrade(config, "head")
     except CommandError:
         raise VoxloopError(
-            "the ledger's tables were made by a newer version of voxloop",
+            f"the ledger's tables were made by a newer version of voxloop (revision {found})",
             rule=f"this one knows them up to {REVISION}",
             remedy="use the newer version",
         ) from None

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from voxloop.ledger.chain import Row
-from voxloop.ledger.database_failures import explained_file
+from voxloop.ledger.database_failures import explained_file, other_revision
 from voxloop.ledger.pen import TABLE, Pen
 from voxloop.ledger.revision import REVISION, VERSION_TABLE
 
@@ -37,7 +37,12 @@ class SqliteFile:
             return []
         with explained_file(self.name), closing(self._connect()) as connection:
             connection.execute("BEGIN")
-            return _pen(connection).read_from(since) if _has_table(connection, TABLE) else []
+            try:
+                return _pen(connection).read_from(since) if _has_table(connection, TABLE) else []
+            except sqlite3.OperationalError:
+                if (found := _read_revision(connection)) not in (REVISION, None):
+                    raise other_revision(self.name, found) from None
+                raise
 
     def read_stamp(self) -> int | None:
         """Return a number that every commit changes, for microseconds; None where there is none to be read.
