@@ -343,7 +343,7 @@ def now() -> datetime:
 
 def _build(values: Mapping[str, object]) -> Settings:
     try:
-        return Settings(**values)  # type: ignore[arg-type]
+        return Settings(**values)
     except ValidationError as invalid:
         first = invalid.errors()[0]
         variable = PREFIX + "__".join(str(part) for part in first["loc"]).upper()

@@ -22,9 +22,9 @@ from voxloop.settings import Settings, find_project_root
 from voxloop.tasks import Request, TensorSpec
 
 NAME = "emotion-0123456789ab"
-GPU = {"backend": "onnxruntime", "instances": [{"kind": "gpu", "count": 1}]}
+GPU: dict[str, Any] = {"backend": "onnxruntime", "instances": [{"kind": "gpu", "count": 1}]}
 SAMPLES = {"samples": {"min": 1600, "opt": 48000, "max": 960000}}
-TENSORRT = {"precision": "FP32", "workspace_mib": 512, "lengths": SAMPLES}
+TENSORRT: dict[str, Any] = {"precision": "FP32", "workspace_mib": 512, "lengths": SAMPLES}
 
 
 def shipped() -> dict[str, Any]:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -49,7 +50,7 @@ main(sys.argv[1:])
 class Answers(BaseHTTPRequestHandler):
     """What Triton says of a model that it serves."""
 
-    asked: list[str]
+    asked: ClassVar[list[str]]
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
@@ -66,11 +67,14 @@ class Answers(BaseHTTPRequestHandler):
 @pytest.fixture
 def asked(settings: Settings) -> Iterator[list[str]]:
     """What was asked of a server in the place of Triton, while it runs."""
-    handler = type("Noting", (Answers,), {"asked": []})
-    with ThreadingHTTPServer((settings.host, settings.ports.triton_http), handler) as server:
+
+    class Noting(Answers):
+        asked: ClassVar[list[str]] = []
+
+    with ThreadingHTTPServer((settings.host, settings.ports.triton_http), Noting) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield handler.asked
+        yield Noting.asked
         server.shutdown()
         thread.join()
 
