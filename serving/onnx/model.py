@@ -1,4 +1,4 @@
-"""What Triton runs for one model: ONNX Runtime on one thread, over bytes whose digest was checked.
+"""What Triton runs for one model: ONNX Runtime, over bytes whose digest was checked.
 
 Which tensors come and go is what `config.pbtxt` says. Runs in Triton's own environment, where voxloop is not installed.
 """
@@ -31,7 +31,8 @@ class TritonPythonModel:
         if found != expected:
             raise ValueError(f"sha256 of model.onnx is {found}, config.pbtxt says {expected}: not loaded")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.intra_op_num_threads = int(parameters["intra_op_thread_count"]["string_value"])
+        options.inter_op_num_threads = int(parameters["inter_op_thread_count"]["string_value"])
         options.log_severity_level = 4  # a refused request is told to who asked, not to the log
         self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 

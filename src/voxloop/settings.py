@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from voxloop.errors import ConfigError
 
@@ -44,12 +43,14 @@ class Ports(BaseModel):
     gateway_admin: int = Field(default=8091, ge=1, le=65535)
 
 
-class Settings(BaseSettings):
-    """Everything that differs between machines. Each field is also `VOXLOOP_<FIELD>` (`VOXLOOP_PORTS__MLFLOW`)."""
+class Settings(BaseModel):
+    """Everything that differs between machines. Each field is also `VOXLOOP_<FIELD>` (`VOXLOOP_PORTS__MLFLOW`).
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
-    )
+    What is not given comes from the environment. pydantic-settings would read it as well, and importing it takes
+    0.1 s of the second in which `voxloop rollback` has to be through.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     project_root: Path = Field(default_factory=find_project_root)
     home: Path = Field(default_factory=lambda: find_project_root() / ".voxloop")
@@ -97,6 +98,19 @@ class Settings(BaseSettings):
     git_author: str | None = Field(
         default=None, description="mail of that commit's author, baked beside it: who may not approve what it trains"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_environment(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        ports: dict[str, Any] = {}
+        for variable, field, inner in list_variables():
+            if field == "ports" and inner in Ports.model_fields:
+                ports[inner] = os.environ[variable]
+            elif field in cls.model_fields and not inner:
+                found[field] = os.environ[variable]
+        told = given.get("ports", {})
+        return {**found, **given, "ports": {**ports, **told} if isinstance(told, Mapping) else told}
 
     @field_validator("project_root", "home")
     @classmethod
@@ -262,12 +276,18 @@ def get_settings() -> Settings:
     Raises:
         ConfigError: A `VOXLOOP_*` variable is unknown, or holds a value its field refuses.
     """
-    for variable in os.environ:
-        field, _, inner = variable.removeprefix(PREFIX).lower().partition("__")
+    for variable, field, inner in list_variables():
         known = Ports.model_fields if field == "ports" else {"": None} if field in Settings.model_fields else {}
-        if variable.startswith(PREFIX) and inner not in known:
+        if inner not in known:
             raise ConfigError(f"{variable} is no setting", rule="unknown ones are refused", remedy=f"unset {variable}")
     return _build({})
+
+
+def list_variables() -> list[tuple[str, str, str]]:
+    """Return each `VOXLOOP_*` variable and the setting it names: `ports` and `mlflow`, or `home` and nothing."""
+    names = [name for name in os.environ if name.startswith(PREFIX)]
+    parts = [name.removeprefix(PREFIX).lower().partition("__") for name in names]
+    return [(name, field, inner) for name, (field, _, inner) in zip(names, parts, strict=True)]
 
 
 def replace_settings(values: Mapping[str, object]) -> Settings:
@@ -323,7 +343,7 @@ def now() -> datetime:
 
 def _build(values: Mapping[str, object]) -> Settings:
     try:
-        return Settings(**values)  # type: ignore[arg-type]
+        return Settings(**values)
     except ValidationError as invalid:
         first = invalid.errors()[0]
         variable = PREFIX + "__".join(str(part) for part in first["loc"]).upper()

@@ -44,8 +44,13 @@ class GatewayPlatform:
     def route(self, task: str, model: str, **changes: Any) -> None:
         """Put a route in force."""
         self.acts += 1
-        values: dict[str, Any] = {"weights": {self.digests[model]: 1.0}, "shadow": None, "is_on": True}
-        route = Route(task=task, salt="salt", fallback=None, **{**values, **changes})
+        values: dict[str, Any] = {
+            "weights": {self.digests[model]: 1.0},
+            "shadow": None,
+            "fallback": None,
+            "is_on": True,
+        }
+        route = Route(task=task, salt="salt", **{**values, **changes})
         record_route(open_ledger(self.settings), route, act=f"route/test/{self.acts}", at=now())
 
     @property

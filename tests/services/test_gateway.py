@@ -42,7 +42,7 @@ def make_sound(form: str = "WAV", seconds: float = SECONDS, rate: int = 16_000) 
 
 SOUND = make_sound()
 UP_TO_DATE_SECONDS = 1.0 if Settings().trials >= 1 else 20.0
-"""In which a route is in force; what is promised is looked at where no other test has the processor (`make soak`)."""
+"""In which a route is in force, and a rollback from its command on; what is promised is looked at where no other test has the processor (`make soak`)."""
 WAV = {"Content-Type": "audio/wav"}
 
 
@@ -278,6 +278,25 @@ def test_a_new_route_is_taken_up_within_a_second(served: GatewayPlatform, client
     assert off.headers["retry-after"] == "1"
     served.route("emotion", "emotion", shadow=served.digests["other"])
     assert wait_for(lambda: who() == served.digests["emotion"]) < UP_TO_DATE_SECONDS
+    served.route("emotion", "emotion")
+
+
+def test_from_the_command_to_the_fallback_answering(
+    served: GatewayPlatform, client: httpx.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served.route("emotion", "emotion", fallback=served.digests["other"])
+
+    def who() -> str:
+        return str(client.post("/v1/emotion", content=SOUND, headers=WAV).json().get("model_digest"))
+
+    assert who() == served.digests["emotion"]
+    command = [str(Path(sys.executable).with_name("voxloop")), "rollback", "emotion", "--because", "it swears"]
+    with subprocess.Popen(command, env=child_environment(), stdout=subprocess.DEVNULL) as process:
+        took = wait_for(lambda: who() == served.digests["other"], told=lambda: f"ended with {process.poll()}")
+        process.kill()  # what follows mirrors the row in an MLflow, which is not there
+    with capsys.disabled():
+        print(f"from command to the fallback answering through the gateway: {took:.2f} s")
+    assert took < UP_TO_DATE_SECONDS
     served.route("emotion", "emotion")
 
 

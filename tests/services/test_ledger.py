@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine
 
 from tests.chaos.ledger_writer import read_acknowledged, start_writer
-from tests.services.postgres_server import PostgresServer, running_postgres
+from tests.services.postgres_server import POSTGRES, PostgresServer, running_postgres
 from tests.unit.ledger.books import AT, KEY, SetOfSpeech, make_draft
+from tests.unit.ledger.revisions import MADE_TOMORROW, TO_YESTERDAY, TOMORROW, become_tomorrow
 from voxloop.errors import IntegrityError, ServiceUnavailableError, VoxloopError
 from voxloop.ledger.book import Ledger, open_ledger
 from voxloop.ledger.looks import LookPolicy, record_look
@@ -178,3 +180,40 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: 
         with pytest.raises(ServiceUnavailableError, match="127.0.0.1:1/ledger does not answer") as raised:
             attempt()
         assert "hush" not in str(raised.value)
+
+
+def test_the_migration_before_is_dumped_restored_and_upgraded(
+    book: Ledger, database: str, server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(database) as owner:
+        owner.execute(TO_YESTERDAY)
+    dump = tmp_path / "ledger.dump"
+    run_tool("pg_dump", "--format=custom", f"--file={dump}", database)
+    name = database.rpartition("/")[2]
+    with psycopg.connect(server.address, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    run_tool("pg_restore", "--exit-on-error", f"--dbname={database}", str(dump))
+    become_tomorrow(monkeypatch, tmp_path / "migrations")
+    with pytest.raises(VoxloopError, match="as the owner: voxloop ledger migrate"):
+        book.verify()
+    book.migrate()
+    assert [entry.sequence for entry in book.verify()] == [1, 2, 3]
+    assert book.append(make_draft(4)).sequence == 4
+    with psycopg.connect(database) as connection, pytest.raises(psycopg.errors.RaiseException, match="append-only"):
+        connection.execute("DELETE FROM ledger_entry")
+
+
+def test_tables_of_a_newer_voxloop_are_not_written(book: Ledger, database: str) -> None:
+    with psycopg.connect(database) as owner:
+        owner.execute(MADE_TOMORROW.encode())
+    with pytest.raises(VoxloopError, match=f"newer version of voxloop .revision {TOMORROW}.*use the newer version"):
+        book.append(make_draft(4))
+    assert len(book.verify()) == 3
+
+
+def run_tool(name: str, *arguments: str) -> None:
+    """Run a tool of the server's own; the test is skipped where it is not installed."""
+    if POSTGRES is None or not (tool := Path(POSTGRES).with_name(name)).exists():
+        pytest.skip(f"no {name} beside the server")
+    subprocess.run([str(tool), *arguments], check=True, capture_output=True)

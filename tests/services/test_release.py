@@ -22,7 +22,8 @@ from voxloop.release.versions import CHALLENGER, CHAMPION, FALLBACK
 from voxloop.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
-ROLLBACK_SECONDS = 1.0
+ROLLBACK_SECONDS = 1.0 if Settings().trials >= 1 else 60.0
+"""From the command to the fallback answering; what is promised is looked at where no other test has the processor."""
 
 
 def promote_two(root: Path, task: str) -> list[str]:
@@ -82,7 +83,7 @@ def test_a_rollback_is_fast_and_is_not_undone(
     assert process.returncode == 0, said
     with capsys.disabled():
         print(f"from command to the fallback answering: {took:.2f} s")
-    assert took < 10 * ROLLBACK_SECONDS, "a machine busy with other tests; figures are in docs/LOG.md"
+    assert took < ROLLBACK_SECONDS
     assert aliases(platform, "rolled") == {CHAMPION: 1, FALLBACK: None, CHALLENGER: 3}
     unfreeze("rolled", because="it is over")
     capsys.readouterr()

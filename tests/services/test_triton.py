@@ -186,6 +186,23 @@ def said_alike(one: Any, other: Any) -> bool:
     return one == pytest.approx(other, abs=1e-4) if isinstance(one, float) else one == other
 
 
+def test_the_server_reads_what_is_said_of_its_own_backend_and_lacks_that_alone(
+    platform: Settings, tmp_path: Path
+) -> None:
+    shutil.copytree(platform.project_root / "serving", tmp_path / "project" / "serving")
+    (tmp_path / "project" / "configs").mkdir()
+    (tmp_path / "project" / "configs" / "serving.yaml").write_text(
+        "{backend: onnxruntime, max_batch_size: 8, threads: {intra: 1, inter: 1}, instances: [{kind: cpu, count: 2}], "
+        "dynamic_batching: {preferred: [4, 8], queue_delay_us: 2000}}"
+    )
+    write_model(tmp_path / "model", task="emotion", gain=1.0)
+    with TritonServer(platform.model_copy(update={"project_root": tmp_path / "project"})) as server:
+        server.stage("backend-0", tmp_path / "model", digest_tree(tmp_path / "model"))
+        with pytest.raises(VoxloopError, match="unable to find backend library for backend 'onnxruntime'"):
+            server.load("backend-0")
+        server.remove("backend-0")
+
+
 def test_the_old_champion_stays_as_fallback_and_older_ones_go(
     platform: Settings, server: TritonServer, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from voxloop.config import apply_overrides
 from voxloop.errors import ConfigError
-from voxloop.settings import Settings, child_environment, get_settings, now
+from voxloop.settings import Ports, Settings, child_environment, get_settings, now
 
 
 def test_everything_binds_to_loopback_by_default(settings: Settings) -> None:
@@ -65,6 +65,17 @@ def test_a_counting_check_takes_its_share_of_the_whole_figure(
 
 def test_the_clock_is_aware_and_in_utc() -> None:
     assert now().utcoffset() == timedelta(0)
+
+
+def test_what_is_given_goes_before_the_environment_port_by_port(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VOXLOOP_RUNNER", "kubeflow")
+    monkeypatch.setenv("VOXLOOP_REDIS_TLS", "true")
+    made = Settings.model_validate({"home": tmp_path / "given", "ports": {"mlflow": 5055}})
+    assert (made.home, made.runner, made.redis_tls) == (tmp_path / "given", "kubeflow", True)
+    assert (made.ports.mlflow, made.ports.airflow) == (5055, settings.ports.airflow)
+    assert Settings(ports=Ports()).ports == Ports()
 
 
 @pytest.mark.parametrize(

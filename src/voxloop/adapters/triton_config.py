@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from voxloop.adapters.triton_serving import ServingConfig, describe_serving
 from voxloop.errors import InputError
 from voxloop.evaluation.report import ModelRecord
 from voxloop.tasks import Request, TensorSpec
@@ -43,20 +44,22 @@ def parse_description(content: str | bytes, origin: str) -> Description:
         ) from None
 
 
-def fill_config(template: str, described: Description, values: Mapping[str, str]) -> str:
+def fill_config(template: str, described: Description, config: ServingConfig, values: Mapping[str, str]) -> str:
     """Return `config.pbtxt`.
 
     Args:
         template: With a `$` before each name.
         described: Whose tensors it declares; the whole of it becomes the parameter `description`.
+        config: How it is served.
         values: `name`, `model_digest` and `onnx_sha256`.
 
     Raises:
+        ConfigError: It is to be served by TensorRT, and a length is not told.
         InputError: A tensor of the request has no batch or a type that Triton does not know.
     """
     request = described.request
     return Template(template).substitute(
-        values,
+        {**values, **describe_serving(config, request)},
         inputs="\n".join(_describe("input", spec) for spec in request.inputs),
         outputs="\n".join(_describe("output", spec) for spec in request.outputs),
         labels=_quote(list(described.labels)),

@@ -1,4 +1,6 @@
-"""A model folder as Triton wants it: `<repository>/<name>/{config.pbtxt, 1/model.py, 1/model.onnx}`, and its signature.
+"""A model folder as Triton wants it: `<repository>/<name>/{config.pbtxt, 1/model.onnx}`, and its signature.
+
+Beside the graph lies `model.py` where that runs it (`configs/serving.yaml`).
 
 The signature lies outside the repository, where Triton, which may run as another user, reads and writes nothing.
 """
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from voxloop.adapters.model_signing import FolderSigner
 from voxloop.adapters.triton_config import fill_config, parse_description
+from voxloop.adapters.triton_serving import ServingConfig, load_serving_config
 from voxloop.errors import VoxloopError
 from voxloop.store.atomic import build_folder, remove_tree
 from voxloop.store.digests import digest_file, digest_tree
@@ -37,13 +40,15 @@ class TritonRepository:
         """Put a model folder in place under `name`, signed; return False when these very bytes are there already.
 
         Raises:
+            ConfigError: `configs/serving.yaml` is not acceptable.
             InputError: The model's record is malformed, or its request is none that Triton can take.
             IntegrityError: What stands in the repository afterwards is not what was built.
         """
+        config = load_serving_config(self.settings.project_root)
         built = self.building / name
         _remove_if_there(built)
         with build_folder(built) as folder:
-            fill_template(self.settings.project_root.joinpath(*TEMPLATE), folder, name, model, model_digest)
+            fill_template(self.settings.project_root.joinpath(*TEMPLATE), folder, name, model, model_digest, config)
         expected, place = digest_tree(built), self.root / name
         # Signed before it is in place: killed in between, what stands there is refused until it is staged again.
         self.signer.sign(built, self._signature(name))
@@ -94,23 +99,27 @@ class TritonRepository:
         return self.signatures / f"{name}.sig"
 
 
-def fill_template(template: Path, folder: Path, name: str, model: Path, model_digest: str) -> None:
+def fill_template(
+    template: Path, folder: Path, name: str, model: Path, model_digest: str, serving: ServingConfig
+) -> None:
     """Write what Triton needs to serve the model folder `model` (its model.json and model.onnx) into `folder`.
 
     Raises:
+        ConfigError: It is to be served by TensorRT, and a length is not told.
         InputError: `model.json` is malformed, or declares a request that Triton cannot take.
     """
     described = parse_description((model / "model.json").read_bytes(), f"{model.name}/model.json")
     version = folder / "1"
     version.mkdir()
     shutil.copyfile(model / "model.onnx", version / "model.onnx")
-    shutil.copyfile(template / "model.py", version / "model.py")
-    # A file where Python would make its folder of byte code: Triton's interpreter writes it whatever
-    # PYTHONDONTWRITEBYTECODE says, and a folder with a file more is not the one that was signed.
-    (version / "__pycache__").touch()
+    if serving.runs_program:
+        shutil.copyfile(template / "model.py", version / "model.py")
+        # A file where Python would make its folder of byte code: Triton's interpreter writes it whatever
+        # PYTHONDONTWRITEBYTECODE says, and a folder with a file more is not the one that was signed.
+        (version / "__pycache__").touch()
     values = {"name": name, "model_digest": model_digest, "onnx_sha256": digest_file(model / "model.onnx")}
     config = (template / "config.pbtxt.template").read_text(encoding="utf-8")
-    (folder / "config.pbtxt").write_text(fill_config(config, described, values), encoding="utf-8")
+    (folder / "config.pbtxt").write_text(fill_config(config, described, serving, values), encoding="utf-8")
 
 
 def _remove_if_there(folder: Path) -> None:

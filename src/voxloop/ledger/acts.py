@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from voxloop.errors import InputError
 from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import BOOTSTRAP, FRESH_SET, JUDGEMENT, Draft, Entry
-from voxloop.ledger.looks import FrozenSet
 from voxloop.store.digests import digest_json
 from voxloop.verdict import Verdict
+
+if TYPE_CHECKING:
+    from voxloop.ledger.looks import FrozenSet
 
 
 def record_judgement(

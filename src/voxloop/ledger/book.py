@@ -20,7 +20,8 @@ from voxloop.store.digests import digest_bytes
 from voxloop.store.lock import hold_lock
 
 if TYPE_CHECKING:
-    from voxloop.ledger.database import Database, Pen
+    from voxloop.ledger.database import Database
+    from voxloop.ledger.pen import Pen
     from voxloop.settings import Settings
 
 

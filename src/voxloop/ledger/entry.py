@@ -6,7 +6,7 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,7 +49,7 @@ class Sealer:
         """Return the seal, as hex, of `content` as a `what`."""
         # What is no UTF-8 in the database arrives as surrogates, and gets the seal of nothing that was ever sealed.
         text = canonical_json({**content, "what": what}).encode(errors="surrogateescape")
-        return hmac.new(self._secret, text, "sha256").hexdigest()
+        return hmac.digest(self._secret, text, "sha256").hex()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +138,8 @@ class Entry:
             sealer: Holds the key.
             sequence: Ask as if it stood there.
         """
-        rest = {**asdict(self), "sequence": sequence or self.sequence}
-        rest.pop("digest")
+        rest = {**vars(self), "sequence": sequence or self.sequence}
+        del rest["digest"]
         return hmac.compare_digest(self.digest.encode(errors="replace"), sealer.seal("entry", rest).encode())
 
     def require_same(self, draft: Draft) -> Entry:
@@ -173,11 +173,6 @@ def read_entry(row: tuple[object, ...]) -> Entry | None:
     """Return a row of the database as an entry; None when a value has another type than was written."""
     right = type(row[0]) is int and all(type(value) is str for value in row[1:])
     return Entry(**dict(zip(FIELDS, row, strict=True))) if right else None  # type: ignore[arg-type]
-
-
-def as_row(entry: Entry) -> dict[str, object]:
-    """Return the values of an entry by column."""
-    return dict(zip(FIELDS, astuple(entry), strict=True))
 
 
 def _unfit(name: str, value: object, rule: str) -> InputError:

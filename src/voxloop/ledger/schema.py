@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxloop.errors import VoxloopError
-from voxloop.ledger.entry import FIELDS
+from voxloop.ledger.pen import TABLE
 from voxloop.ledger.revision import REVISION, VERSION_TABLE
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, TableClause
+    from sqlalchemy import Connection
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -22,7 +21,8 @@ def migrate(connection: Connection) -> None:
     Raises:
         VoxloopError: They were made by a newer version.
     """
-    if _read_revision(connection) == REVISION:
+    found = _read_revision(connection)
+    if found == REVISION:
         return
     from alembic import command
     from alembic.config import Config
@@ -35,7 +35,7 @@ def migrate(connection: Connection) -> None:
         command.upgrade(config, "head")
     except CommandError:
         raise VoxloopError(
-            "the ledger's tables were made by a newer version of voxloop",
+            f"the ledger's tables were made by a newer version of voxloop (revision {found})",
             rule=f"this one knows them up to {REVISION}",
             remedy="use the newer version",
         ) from None
@@ -54,12 +54,4 @@ def has_entries(connection: Connection) -> bool:
     """Return whether there is a table of entries."""
     from sqlalchemy import inspect
 
-    return inspect(connection).has_table(find_table().name)
-
-
-@lru_cache(maxsize=1)
-def find_table() -> TableClause:
-    """Return the table of entries as queries name it: its models take half a second to load, and a rollback has one."""
-    from sqlalchemy import column, table
-
-    return table("ledger_entry", *(column(name) for name in FIELDS))
+    return inspect(connection).has_table(TABLE)

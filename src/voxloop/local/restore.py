@@ -52,6 +52,7 @@ def restore(
         IntegrityError: The backup was changed, or is of another platform. Nothing was touched.
         RefusedError: The platform runs; or there is something in the home and `replace` is not given; or another
             restore was not ended; or the ledger lies in PostgreSQL.
+        VoxloopError: The backup is of a newer version of voxloop. Nothing was touched.
     """
     settings, moment = get_settings(), now()
     require_files_alone(settings)
@@ -113,6 +114,7 @@ def stage(home: Path, source: Path, manifest: Manifest, sealer: Sealer, *, becau
 
     Raises:
         IntegrityError: It is not what was backed up.
+        VoxloopError: It is of a newer version of voxloop.
     """
     staged = home / STAGED
     if staged.exists():  # of a restore that was killed before its swap
@@ -126,6 +128,7 @@ def stage(home: Path, source: Path, manifest: Manifest, sealer: Sealer, *, becau
         require_files(folder, manifest)
         close_tree(folder)
         ledger = open_copy(folder / LEDGER, sealer)
+        ledger.migrate()  # a backup may be of an older voxloop, whose tables this one need not be able to read
         if (tip := tip_of(ledger.verify())).digest != manifest.digest:
             raise IntegrityError(f"its ledger ends with entry {tip.sequence}, not {manifest.sequence}")
         payload = {"because": because, "after": manifest.sequence, "taken": manifest.at, "backup": manifest.name}

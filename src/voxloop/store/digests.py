@@ -19,6 +19,8 @@ LIBRARIES = (
 )
 """What the bytes of a step's result may depend on besides our own code."""
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def digest_bytes(content: bytes) -> str:
     """Return the SHA-256 of `content`."""
@@ -42,7 +44,7 @@ def canonical_json(value: object) -> str:
     Raises:
         ValueError: `value` holds a NaN or an infinity, which JSON does not know.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def list_files(folder: Path) -> dict[str, str]:

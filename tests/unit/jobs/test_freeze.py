@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from tests.unit.ledger.books import AT
@@ -56,14 +53,3 @@ def test_without_a_server_a_rollback_is_refused_and_nothing_is_written(
     assert run_command(["rollback", "emotion", "--because", "x"]) == 75
     assert "Triton does not answer" in capsys.readouterr().err
     assert len(open_ledger(settings).read()) == 1
-
-
-def test_a_rollback_loads_nothing_heavy_before_its_flip() -> None:
-    code = (
-        "import sys\n"
-        "import voxloop.jobs.rollback, voxloop.ledger.book, voxloop.adapters.triton_ready, voxloop.release.rollback\n"
-        "import voxloop.ledger.database, voxloop.tasks, voxloop.settings\n"
-        "print(sorted({'numpy', 'mlflow', 'tritonclient', 'sqlmodel', 'torch', 'alembic'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
