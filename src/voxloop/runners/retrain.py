@@ -226,7 +226,8 @@ def _run(ledger: Ledger, found: Retraining, attempt: Attempt, folder: Path) -> N
     print(f"{found.retrain_id}, attempt {attempt.number} ({found.reason})", flush=True)
     try:
         _require_same_data(found)
-        result = _run_pipeline(found.bound["arguments"], folder)
+        # Not bound with the rest: with its own name among them, no two retrainings had the same arguments.
+        result = _run_pipeline({**found.bound["arguments"], "retrain_id": found.retrain_id}, folder)
     except Exception as failed:
         if not getattr(failed, "transient", False):
             problem = failed.problem if isinstance(failed, VoxloopError) else f"{type(failed).__name__}: {failed}"

@@ -15,7 +15,9 @@ from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import APPROVAL, Draft
 from voxloop.monitoring.retraining import NIGHT, Reason
 from voxloop.monitoring.retraining_acts import begin_attempt, begin_retry, claim, end_attempt
+from voxloop.release.registrations import record_registration
 from voxloop.release.routes import Route, draft_route
+from voxloop.release.versions import MODEL_DIGEST, RETRAIN_ID, ModelVersion
 from voxloop.verdict import Verdict
 
 AT = datetime(2026, 1, 2, 2, tzinfo=UTC)
@@ -26,6 +28,10 @@ NIGHTLY = Reason("emotion", NIGHT, "2026-01-02")
 def route_to(ledger: Ledger, model: str) -> None:
     route = Route("emotion", {model: 1.0}, None, True, "salt", None)
     ledger.append(draft_route(route, act=f"route/promotion/emotion/{model[:4]}", at=AT, because="it passed"))
+
+
+def version_of(retrain_id: str) -> ModelVersion:
+    return ModelVersion("emotion", 3, "r1", {MODEL_DIGEST: MODEL, RETRAIN_ID: retrain_id})
 
 
 @pytest.fixture
@@ -41,6 +47,7 @@ def ledger(tmp_path: Path) -> Ledger:
     end_attempt(book, second, outcome, at=AT)
     record_judgement(book, task="emotion", model=MODEL, verdict=Verdict.PASS, evidence={"reasons": []}, at=AT)
     said = {"version": 3, "by": "ann", "comment": "", "evidence": "e"}
+    record_registration(book, version_of(NIGHTLY.retrain_id), trained_by=("bob",), at=AT)
     book.append(Draft(kind=APPROVAL, task="emotion", subject=MODEL, act="approval/3", payload=said, at=AT))
     route_to(book, MODEL)
     return book
@@ -68,7 +75,14 @@ def test_the_whole_chain_stands_on_one_page(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [MODEL, MODEL[:8], f"emotion-{MODEL[:12]}", NIGHTLY.retrain_id, Reason("emotion", "drift", "w-17").retrain_id],
+    [
+        MODEL,
+        MODEL[:8],
+        f"emotion-{MODEL[:12]}",
+        "emotion/3",
+        NIGHTLY.retrain_id,
+        Reason("emotion", "drift", "w-17").retrain_id,
+    ],
 )
 def test_every_name_leads_to_the_same_page(ledger: Ledger, name: str) -> None:
     assert write_page(ledger.read(), name) == write_page(ledger.read(), "emotion")
@@ -87,7 +101,19 @@ def test_a_retraining_without_a_model_says_so(tmp_path: Path) -> None:
     assert (page[0], page[-1]) == (f"{NIGHTLY.retrain_id}: claimed", "no model came of it")
 
 
-@pytest.mark.parametrize("name", ["nobody", "3f9", "asr", "retrain-0000", ""])
+def test_what_was_registered_leads_back_before_its_attempt_has_ended(tmp_path: Path) -> None:
+    """Killed after registering, or run on a cluster, which tells no model."""
+    book = open_book(tmp_path)
+    claim(book, NIGHTLY, bound={"arguments": {}, "data": None}, because="the night", at=AT)
+    begin_attempt(book, NIGHTLY.retrain_id, code="c", at=AT)
+    record_registration(book, version_of(NIGHTLY.retrain_id), trained_by=("bob",), at=AT)
+    page = write_page(book.read(), "emotion/3")
+    assert page[0] == f"{NIGHTLY.retrain_id}: under way"
+    assert f"model {MODEL}" in page
+    assert write_page(book.read(), NIGHTLY.retrain_id) == write_page(book.read(), MODEL) == page
+
+
+@pytest.mark.parametrize("name", ["emotion/4", "asr/3", "emotion/", "nobody", "3f9", "asr", "retrain-0000", ""])
 def test_an_unknown_name_is_told_what_names_there_are(ledger: Ledger, name: str) -> None:
     with pytest.raises(InputError, match="the ledger knows (0|nothing) of .* ledger show"):
         write_page(ledger.read(), name)
