@@ -20,7 +20,7 @@ class DriftPolicy(StrictModel):
         window_minutes: Length of a window; a day is a whole number of them.
         windows: How many of the latest windows are looked at, n.
         drifted: How many of them must have drifted, k.
-        cool_down_hours: After a retraining, in which none is asked for.
+        cool_down_hours: After a retraining was claimed or has ended, in which none is asked for.
         most_lost: Share of a window's rows that may be known to be lost.
         clock_seconds: By how much clocks may disagree.
         settle_seconds: After the end of a window, until its last rows are written.
@@ -90,7 +90,7 @@ def decide(
     Args:
         policy: By which.
         windows: In any order.
-        last_retraining: When the family's last model was judged, aware; None for never.
+        last_retraining: When the family's last one was claimed or ended, aware; None for never.
         now: Aware.
     """
     looked_at = choose_windows(policy, windows, last_retraining, now)
