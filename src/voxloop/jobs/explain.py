@@ -49,16 +49,29 @@ def write_page(entries: Sequence[Entry], name: str) -> list[str]:
     Raises:
         InputError: The ledger knows nothing of that name.
     """
+    from voxloop.jobs.explain_decisions import tell_decisions, tell_episode, tell_family
     from voxloop.monitoring.retraining import find_retraining
 
     retraining = find_retraining(entries, name)
+    of_family = tell_family(entries, name)
+    if retraining is None and (decided := tell_episode(entries, name)):
+        return [f"{name}: no retraining came of it", *decided]
+    if of_family and not _serves(entries, name):
+        return [f"{name} is served by nothing now", *of_family]
     if retraining is not None:
         model = _find_outcome(entries, retraining)
     else:
         model = _find_model(entries, name)
         retraining = _find_origin(entries, model)
     lines = _tell_retraining(retraining) if retraining else ["no retraining of the ledger made it: it was run by hand"]
-    return [*lines, *(_tell_model(entries, model) if model else ["no model came of it"])]
+    decided = tell_decisions(entries, retraining)
+    return [*lines, *decided, *(_tell_model(entries, model) if model else ["no model came of it"]), *of_family]
+
+
+def _serves(entries: Sequence[Entry], task: str) -> bool:
+    from voxloop.release.champion import read_champion
+
+    return read_champion(entries, task) is not None
 
 
 def _find_model(entries: Sequence[Entry], name: str) -> str:

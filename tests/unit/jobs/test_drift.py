@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,8 +70,8 @@ def test_three_drifted_windows_ask_for_a_retraining(log: Settings, capsys: pytes
 
 def claim_one(log: Settings, at: datetime, task: str = "emotion") -> Attempt:
     """Claim a retraining, and begin its first attempt."""
-    reason, bound = Reason(task, NIGHT, f"{at:%Y-%m-%d}"), {"arguments": {}, "data": None}
-    claim(open_ledger(log), reason, bound=bound, because="the night", at=at)
+    reason = Reason(task, NIGHT, f"{at:%Y-%m-%d}")
+    claim(open_ledger(log), reason, bound={"arguments": {}, "data": None}, because="the night", at=at)
     return begin_attempt(open_ledger(log), reason.retrain_id, code="c", at=at)
 
 
@@ -80,7 +81,7 @@ def register_one(log: Settings, at: datetime) -> None:
     record_registration(open_ledger(log), version, trained_by=(), at=at)
 
 
-ENDINGS = {
+ENDINGS: dict[str, Callable[[Settings, datetime], object]] = {
     "claimed": claim_one,
     "failed for its data": lambda log, at: end_attempt(
         open_ledger(log), claim_one(log, at - 30 * HOUR), {"error": "the corpus was changed"}, at=at

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.unit.ledger.books import open_book
+from voxloop.config import find_config, load_config
 from voxloop.errors import InputError
 from voxloop.jobs.explain import write_page
 from voxloop.ledger.acts import record_judgement
 from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import APPROVAL, Draft
+from voxloop.monitoring.decision import Choice, Facts, Word
+from voxloop.monitoring.decision_pages import name_episode, record_decision
+from voxloop.monitoring.drift.policy import DriftPolicy
 from voxloop.monitoring.retraining import NIGHT, Reason
 from voxloop.monitoring.retraining_acts import begin_attempt, begin_retry, claim, end_attempt
 from voxloop.release.registrations import record_registration
@@ -85,7 +89,41 @@ def test_the_whole_chain_stands_on_one_page(ledger: Ledger) -> None:
     ],
 )
 def test_every_name_leads_to_the_same_page(ledger: Ledger, name: str) -> None:
-    assert write_page(ledger.read(), name) == write_page(ledger.read(), "emotion")
+    *of_family, last = write_page(ledger.read(), "emotion")
+    assert write_page(ledger.read(), name) == of_family
+    assert last == "emotion: 0 of 1 retrainings promoted, GPU-hours an accepted point: not known"
+
+
+def decide_on(ledger: Ledger, begin: str, word: Word) -> str:
+    """Write a decision; return the id of its episode."""
+    episode, choice = name_episode("emotion", begin), Choice(word, ("3 of 6 windows", "0 new labelled hours"))
+    policy = load_config(DriftPolicy, find_config("drift", "emotion")).decision
+    record_decision(ledger, episode, choice, Facts(True, ("3 of 6 windows",)), policy, stands=timedelta(days=1), at=AT)
+    return episode.retrain_id
+
+
+def test_what_was_decided_is_told_of_the_retraining_the_episode_and_the_family(ledger: Ledger) -> None:
+    bound: dict[str, object] = {"arguments": {}, "data": None}
+    worth = decide_on(ledger, "2026-01-03T09:00+00:00", Word.RETRAIN)
+    claim(ledger, name_episode("emotion", "2026-01-03T09:00+00:00"), bound=bound, because="drift", at=AT)
+    not_worth = decide_on(ledger, "2026-01-09T09:00+00:00", Word.LABEL_MORE)
+    of_retraining, of_episode, of_family = (
+        "\n".join(write_page(ledger.read(), name)) for name in (worth, not_worth, "emotion")
+    )
+    assert "decided    RETRAIN, 2026-01-02T02:00:00 UTC, drift emotion__2026-01-03T09:00+00:00" in of_retraining
+    assert "LABEL_MORE" not in of_retraining
+    assert of_episode.startswith(f"{not_worth}: no retraining came of it\n  decided    LABEL_MORE")
+    assert of_episode.endswith("             3 of 6 windows\n             0 new labelled hours")
+    assert "decided    RETRAIN" in of_family
+    assert "decided    LABEL_MORE" in of_family
+
+
+def test_a_family_that_nothing_serves_has_its_decisions(tmp_path: Path) -> None:
+    book = open_book(tmp_path)
+    decide_on(book, "2026-01-03T09:00+00:00", Word.ALERT)
+    page = write_page(book.read(), "emotion")
+    assert page[:2] == ["emotion is served by nothing now", "emotion: no retraining was judged"]
+    assert page[2].startswith("  decided    ALERT")
 
 
 def test_what_serves_now_may_be_another(ledger: Ledger) -> None:

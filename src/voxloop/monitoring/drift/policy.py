@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from voxloop.config import StrictModel
+from voxloop.monitoring.decision import DecisionPolicy
 from voxloop.monitoring.drift.check import CheckConfig, Outcome
 
 
@@ -25,6 +26,7 @@ class DriftPolicy(StrictModel):
         clock_seconds: By how much clocks may disagree.
         settle_seconds: After the end of a window, until its last rows are written.
         check: How a window is judged.
+        decision: What is done when it does.
     """
 
     window_minutes: int = Field(ge=1, le=1_440)
@@ -35,6 +37,7 @@ class DriftPolicy(StrictModel):
     clock_seconds: float = Field(gt=0)
     settle_seconds: float = Field(ge=0)
     check: CheckConfig
+    decision: DecisionPolicy
 
     @property
     def length(self) -> timedelta:
