@@ -15,6 +15,7 @@ def track(
     verdict: Input[Artifact],
     out: Output[Artifact],
     task: str,
+    retrain_id: str,
 ) -> None:
     """Write the id of the MLflow run that holds the evidence."""
     from pathlib import Path
@@ -29,4 +30,5 @@ def track(
         Path(verdict.path),
         Path(out.path),
         task=task,
+        retrain_id=retrain_id,
     )

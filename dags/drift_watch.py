@@ -1,14 +1,18 @@
 """Every quarter of an hour: has what production sends drifted, and is that a reason to train again?
 
 `voxloop drift` holds the latest windows of the prediction log against the family's reference and says DRIFT, NO_DRIFT
-or CANNOT_TELL of each, and RETRAIN or WAIT of all together (`configs/drift`). The report lies in
-`drift/<family>/report.json` of the state folder. RETRAIN starts a run of `nightly_retraining`, once an episode.
+or CANNOT_TELL of each, and RETRAIN or WAIT of all together (`configs/drift`). `voxloop decide` then holds new labelled
+hours, expected gain and price against each other: RETRAIN, WAIT, LABEL_MORE or ALERT. Report and decision lie in
+`drift/<family>/` of the state folder. RETRAIN alone starts a run of `nightly_retraining`, once an episode.
 
 ### Triage notes
 
 * **`watch_…` was skipped.** The family has no reference: `voxloop drift FAMILY --make-reference --since … --until …`
   makes one. Or the run was asked for another family (its parameter `task`).
-* **`retrain_…` was skipped.** No retraining is asked for, and its log says why; or the episode's run is there already.
+* **`retrain_…` was skipped.** The decision is not RETRAIN, and its log says why; or the episode's run is there already.
+* **The decision is LABEL_MORE.** Label speech of the kind that has drifted; it is decided again with every watch.
+* **The decision is ALERT.** Something that must be known is not, or no data are expected to help: the log says what.
+* **`decide_…` takes long.** It ingests the corpus to count its labelled hours; a retraining takes that from the store.
 * **`retrain_…` started a run.** The report names columns and distances of each window. Look at what has changed: a new
   caller, a codec, a microphone. Where no new data have come, the run is skipped and says so: label some first.
 * **Every window is CANNOT_TELL.** The report says why: too few speakers or rows, rows lost, files that cannot be read,
@@ -25,7 +29,7 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from voxloop.runners.drift_watch import FAMILIES, ask_for_retraining, watch_drift
+from voxloop.runners.drift_watch import FAMILIES, ask_for_retraining, decide_on_drift, watch_drift
 from voxloop.runners.failure_notice import tell_on_call
 
 
@@ -48,7 +52,7 @@ from voxloop.runners.failure_notice import tell_on_call
     params={"task": Param(None, type=["null", "string"], description="one family; null: all of them")},
 )
 def drift_watch() -> None:
-    """Judge the latest windows, and ask for a retraining where that is due: two tasks a family."""
+    """Judge the latest windows, decide what is done, and ask for a retraining where it is worth it: three a family."""
 
     @task
     def watch(family: str) -> str:
@@ -57,13 +61,18 @@ def drift_watch() -> None:
             raise AirflowSkipException(f"asked for {wanted} alone")
         return watch_drift(family)
 
+    @task(execution_timeout=timedelta(hours=3))
+    def decide(family: str) -> str:
+        return decide_on_drift(family)
+
     @task
     def retrain(family: str) -> None:
         ask_for_retraining(family)
 
     for family in FAMILIES:
         judged = watch.override(task_id=f"watch_{family}")(family)
-        judged >> retrain.override(task_id=f"retrain_{family}")(family)
+        decided = decide.override(task_id=f"decide_{family}")(family)
+        judged >> decided >> retrain.override(task_id=f"retrain_{family}")(family)
 
 
 drift_watch()

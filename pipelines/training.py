@@ -53,6 +53,7 @@ def training(
     policy: str,
     bootstrap: bool,
     because: str,
+    retrain_id: str = "",
 ) -> None:
     """Train, judge and register one challenger.
 
@@ -67,6 +68,7 @@ def training(
         policy: The gate's policy, `configs/gates/<policy>.yaml`; empty for the task's own.
         bootstrap: Allow a first champion where there is none to compare with.
         because: Why that is right, in words; it stands on the verdict.
+        retrain_id: The retraining the run is made for, given by `voxloop retrain`; empty without one.
     """
     data = step("Ingest the corpus", ingest(corpus=corpus, path=corpus_path, overrides=corpus_overrides)).outputs["out"]
     champion = step("Fetch the champion", fetch_champion(task=task)).outputs["out"]
@@ -111,6 +113,7 @@ def training(
                 evaluation=evaluation,
                 verdict=judged["out"],
                 task=task,
+                retrain_id=retrain_id,
             ),
         ).outputs["out"]
         with dsl.If(judged["Output"] == "PASS", name="gate-pass"):

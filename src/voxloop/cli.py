@@ -79,6 +79,7 @@ COMMANDS = (
         "Run a pipeline, here or on a cluster, as the settings say.",
         EXPERIMENTS,
     ),
+    Command("decide", "voxloop.runners.decide:decide", "Say whether drift is worth a retraining.", EXPERIMENTS),
     Command("retrain", "voxloop.runners.retrain:retrain", "Train a family for a reason, once.", EXPERIMENTS),
     Command("retry", "voxloop.runners.retrain:retry", "Try a failed retraining again, under its id.", EXPERIMENTS),
     Command("rerun", "voxloop.runners.rerun:rerun", "Run one step of a local run again and compare.", EXPERIMENTS),

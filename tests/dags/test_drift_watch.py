@@ -1,4 +1,4 @@
-"""What the DAG drift_watch runs: one command a family, and none where there is no reference."""
+"""What the DAG drift_watch runs: a watch, a decision and a retraining a family, and none where there is no reference."""
 
 from __future__ import annotations
 
@@ -68,12 +68,14 @@ except Exception as ended:
 """
 
 
-@pytest.mark.parametrize("is_triggered", [True, False])
-def test_an_episode_starts_one_run_of_the_nightly_dag(settings: Settings, tmp_path: Path, is_triggered: bool) -> None:
-    episode = "2026-11-29T09:00+00:00" if is_triggered else None
-    decision = {"is_triggered": is_triggered, "episode": episode, "reasons": ["3 of the last 6 windows"]}
+@pytest.mark.parametrize("word", ["RETRAIN", "WAIT", "LABEL_MORE", "ALERT"])
+def test_only_an_episode_worth_it_starts_a_run_of_the_nightly_dag(
+    settings: Settings, tmp_path: Path, word: str
+) -> None:
+    episode = "2026-11-29T09:00+00:00" if word != "WAIT" else None
+    decision = {"word": word, "episode": episode, "reasons": ["3 of the last 6 windows"], "arguments": "prod"}
     (settings.drift / "emotion").mkdir(parents=True)
-    (settings.drift / "emotion" / "report.json").write_text(json.dumps({"decision": decision}))
+    (settings.drift / "emotion" / "decision.json").write_text(json.dumps(decision))
     done = subprocess.run(
         [sys.executable, "-c", ASK],
         env=child_environment({**settings.environment(), "AIRFLOW_HOME": str(tmp_path)}),
@@ -83,13 +85,17 @@ def test_an_episode_starts_one_run_of_the_nightly_dag(settings: Settings, tmp_pa
     )
     assert done.returncode == 0, done.stderr
     kind, said, told = json.loads(done.stdout.splitlines()[-1].removeprefix("SAID "))
-    if not is_triggered:
-        assert (kind, said) == ("AirflowSkipException", "emotion: 3 of the last 6 windows")
+    if word != "RETRAIN":
+        assert (kind, said) == ("AirflowSkipException", f"emotion: {word}: 3 of the last 6 windows")
         return
     assert kind == "DagRunTriggerException"
     assert told == {
         "trigger_dag_id": "nightly_retraining",
         "dag_run_id": f"drift__emotion__{episode}",
-        "conf": {"task": "emotion", "reason": f"drift since {episode}: 3 of the last 6 windows"},
+        "conf": {
+            "task": "emotion",
+            "reason": f"drift since {episode}: 3 of the last 6 windows",
+            "arguments": "prod",
+        },
         "skip_when_already_exists": True,
     }

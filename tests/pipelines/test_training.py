@@ -20,7 +20,12 @@ import pytest
 import yaml
 
 from voxloop.errors import ServiceUnavailableError
+from voxloop.ledger.book import open_ledger
+from voxloop.monitoring.past_runs import list_past_runs
+from voxloop.monitoring.retraining import ASKED, Reason, list_retrainings
+from voxloop.release.versions import RETRAIN_ID
 from voxloop.runners.result import RunResult
+from voxloop.runners.retrain import retrain
 from voxloop.runners.run import run
 from voxloop.settings import Settings, child_environment, get_settings
 
@@ -93,10 +98,10 @@ def train(platform: Settings, tmp_path: Path) -> Train:
 
 
 @pytest.fixture(scope="module")
-def passed(platform: Settings, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
-    """What came of the run that passes its gate; it computes the steps the other tests find in the store."""
+def passed(platform: Settings) -> RunResult:
+    """What came of the retraining that passes its gate; it computes the steps the other tests find in the store."""
     first = spell_arguments({"bootstrap": True, "because": "the first of its kind"})
-    return RunResult.read(run("training", out=tmp_path_factory.mktemp("passed"), overrides=first))
+    return RunResult.read(retrain(episode="the first", overrides=first))
 
 
 def spell_arguments(changes: dict[str, object]) -> tuple[str, ...]:
@@ -127,6 +132,25 @@ def test_a_pass_registers_a_challenger(passed: RunResult) -> None:
     assert read_json(result, "gate", "verdict.json")["verdict"] == "PASS"
     assert result.model_digest == read_json(result, "register", "version.json")["model_digest"]
     assert result.run_id == read_json(result, "track", "run.json")["run_id"]
+
+
+def test_a_retraining_is_known_in_mlflow_and_says_what_it_learned(passed: RunResult, platform: Settings) -> None:
+    from mlflow import MlflowClient
+
+    client, asked = MlflowClient(platform.mlflow_url), Reason("emotion", ASKED, "the first").retrain_id
+    run_of, version = client.get_run(str(passed.run_id)), client.get_model_version("emotion", str(passed.version))
+    assert run_of.data.tags[RETRAIN_ID] == version.tags[RETRAIN_ID] == asked
+    (retraining,) = list_retrainings(open_ledger(platform).read(), "emotion")
+    (run_of_ledger,) = list_past_runs([retraining])
+    learned = run_of_ledger.learned
+    assert learned is not None
+    training = read_json(passed, "train", "training.json")
+    assert learned.hours == pytest.approx(training["audio_seconds"]["train"] / 3600)  # type: ignore[index]
+    assert learned.labelled_hours is not None
+    assert learned.labelled_hours > learned.hours > 0
+    assert learned.gpu_hours is not None
+    assert learned.gpu_hours > 0
+    assert (learned.measure, learned.lead) == ("uar", None)
 
 
 @pytest.mark.parametrize(

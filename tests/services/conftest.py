@@ -64,6 +64,7 @@ FAMILIES = [
     "whole",
     "senseless",
     "once",
+    "reasoned",
     "carded",
     "judged",
     "dirty",

@@ -22,8 +22,9 @@ from voxloop.jobs.fetch_champion import fetch_champion
 from voxloop.jobs.gate import gate
 from voxloop.jobs.register import register
 from voxloop.jobs.track import track
+from voxloop.ledger.book import open_ledger
 from voxloop.release.evidence import read_evidence
-from voxloop.release.versions import CHALLENGER, CHAMPION, MODEL_DIGEST
+from voxloop.release.versions import CHALLENGER, CHAMPION, MODEL_DIGEST, RETRAIN_ID
 from voxloop.settings import Settings
 from voxloop.store.digests import digest_file, digest_tree
 from voxloop.store.job_store import read_runner_key
@@ -33,8 +34,9 @@ KEPT = ("training", "model", "evaluation", "verdict", "data", "data/data_report"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
 
 
-def do_track(folders: PipelineFolders, out: Path, task: str) -> str:
-    track(folders.weights, folders.model, folders.data, folders.evaluation, folders.verdict, out, task=task)
+def do_track(folders: PipelineFolders, out: Path, task: str, retrain_id: str = "") -> str:
+    given = (folders.weights, folders.model, folders.data, folders.evaluation, folders.verdict)
+    track(*given, out, task=task, retrain_id=retrain_id)
     return str(read(out / "run.json")["run_id"])
 
 
@@ -125,6 +127,22 @@ def test_a_run_that_was_cut_short_is_completed(registry_home: Settings, tmp_path
     assert run.data.metrics["evaluation/speakers"] == 8
 
 
+def test_run_and_version_lead_back_to_the_retraining_that_made_them(registry_home: Settings, tmp_path: Path) -> None:
+    folders, made = write_folders(tmp_path / "made", task="reasoned"), f"retrain-{'a1' * 8}"
+    with pytest.raises(InputError, match="retrain_id = 'nightly'"):
+        do_track(folders, tmp_path / "refused", "reasoned", "nightly")
+    run_id = do_track(folders, tmp_path / "run", "reasoned", made)
+    assert do_track(folders, tmp_path / "again", "reasoned", f"retrain-{'b2' * 8}") == run_id, "the same evidence"
+    do_register(folders, tmp_path / "run", tmp_path / "version", "reasoned")
+    client = connect(registry_home)
+    (run,) = runs_of(client, "reasoned")
+    version = client.get_model_version("reasoned", "1")
+    assert run.data.tags[RETRAIN_ID] == version.tags[RETRAIN_ID] == made
+    assert f"`voxloop explain {made}` says why" in str(version.description)
+    (page,) = (entry for entry in open_ledger(registry_home).read() if entry.subject == folders.model_digest)
+    assert page.content["retrain_id"] == made
+
+
 def test_a_version_is_created_once_with_its_run_and_tags(registry_home: Settings, tmp_path: Path) -> None:
     folders = write_folders(tmp_path / "made", task="once")
     run_id = do_track(folders, tmp_path / "run", "once")
@@ -134,6 +152,7 @@ def test_a_version_is_created_once_with_its_run_and_tags(registry_home: Settings
     (version,) = MlflowRegistry(registry_home).list_versions("once")
     assert version.run_id == run_id
     assert version.tags["voxloop.verdict"] == "PASS"
+    assert RETRAIN_ID not in version.tags
     assert version.tags["voxloop.judged_against"] == "none"
     assert len(version.tags["voxloop.git_commit"]) == 40
     challenger = MlflowRegistry(registry_home).find_alias("once", CHALLENGER)

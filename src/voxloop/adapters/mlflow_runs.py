@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from voxloop.release.evidence import Evidence
-from voxloop.release.versions import CARD_LINK, EVIDENCE
+from voxloop.release.versions import CARD_LINK, EVIDENCE, RETRAIN_ID
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -18,11 +18,16 @@ METRICS_A_BATCH, PARAMETERS_A_BATCH = 1000, 100
 Item = TypeVar("Item")
 
 
-def record_run(client: MlflowClient, evidence: Evidence) -> str:
+def record_run(client: MlflowClient, evidence: Evidence, retrain_id: str = "") -> str:
     """Write `evidence` as a run of the experiment named for its task and return the run's id.
 
     A run of the same evidence that is finished is returned as it is; one that was cut short is completed: writing
     the same values again changes nothing. `FINISHED` is written last.
+
+    Args:
+        client: Of the tracking server.
+        evidence: What the run consists of.
+        retrain_id: The retraining that makes the run; none of its evidence, and not written on a run it only finds.
     """
     experiment_id = find_or_create_experiment(client, evidence.task)
     run = find_run(client, experiment_id, evidence.digest) or create_run(client, experiment_id, evidence)
@@ -32,6 +37,8 @@ def record_run(client: MlflowClient, evidence: Evidence) -> str:
         client.set_tag(run.info.run_id, NOTE, f"{evidence.note}\n\nRead: {told}")
         if "model card" in links:
             client.set_tag(run.info.run_id, CARD_LINK, links["model card"])
+        if retrain_id:
+            client.set_tag(run.info.run_id, RETRAIN_ID, retrain_id)
         write_values(client, run, evidence)
         for name, folder in evidence.folders.items():
             client.log_artifacts(run.info.run_id, str(folder), name)

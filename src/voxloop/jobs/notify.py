@@ -50,11 +50,11 @@ def notify(*, test: bool = False) -> int:
     return _report(open_desk(settings).tell(notices, at=at.timestamp()))
 
 
-def tell_failure(notice: Notice) -> int:
-    """Tell people of a failure; return the exit code of `notify`.
+def tell_people(notice: Notice) -> int:
+    """Tell people of one thing; return the exit code of `notify`.
 
     Args:
-        notice: What has failed.
+        notice: Of what, and whom.
     """
     from voxloop.settings import get_settings, now
 

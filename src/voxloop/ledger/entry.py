@@ -25,6 +25,8 @@ RESTORED = "restored"
 RETRAINING, RETRAINING_JOINED = "retraining", "retraining_joined"
 ATTEMPT, ATTEMPT_ENDED = "attempt", "attempt_ended"
 """Kinds of the entries about retrainings."""
+DECISION = "decision"
+"""Kind of the entry that says what was decided about drift, and why."""
 NOTHING = "0" * 64
 """What the first entry has for the digest of the one before it."""
 LONGEST_NAME, LONGEST_PAYLOAD = 500, 1 << 18

@@ -12,6 +12,7 @@ has an open retraining, any further reason joins that one.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ KINDS = (NIGHT, DRIFT, ASKED)
 """Of reasons."""
 CLAIMED, UNDER_WAY, JUDGED, FAILED = "claimed", "under way", "judged", "failed"
 _PREFIX = "retrain-"
+_ID = re.compile(rf"{_PREFIX}[0-9a-f]{{16}}")
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,21 @@ class Retraining:
     def is_open(self) -> bool:
         """Whether the family has no other until this one has ended."""
         return self.state in (CLAIMED, UNDER_WAY)
+
+
+def require_retrain_id(text: str) -> str:
+    """Return a retraining's name as it is; the empty one too, of what is made without a reason.
+
+    Raises:
+        InputError: No reason has that name.
+    """
+    if text and not _ID.fullmatch(text):
+        raise InputError(
+            f"retrain_id = {text[:80]!r}",
+            rule=f"{_PREFIX} and 16 hexadecimal digits, a function of the reason",
+            remedy="leave it to voxloop retrain",
+        )
+    return text
 
 
 def list_retrainings(entries: Sequence[Entry], task: str | None = None) -> list[Retraining]:

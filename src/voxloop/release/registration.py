@@ -19,6 +19,7 @@ from voxloop.release.versions import (
     JUDGED_AGAINST,
     MODEL_DIGEST,
     POLICY,
+    RETRAIN_ID,
     VERDICT,
     VERDICT_DIGEST,
 )
@@ -108,4 +109,7 @@ def describe_version(
         GIT_COMMIT: tracked[GIT_COMMIT],
         JUDGED_AGAINST: find_judged_against(judged),
     }
-    return Description(run_id, tags, write_note(judged, tags[CARD_DIGEST], tracked.get(CARD_LINK, "")))
+    if retrain_id := tracked.get(RETRAIN_ID, ""):
+        tags[RETRAIN_ID] = retrain_id
+    note = write_note(judged, tags[CARD_DIGEST], tracked.get(CARD_LINK, ""), retrain_id)
+    return Description(run_id, tags, note)

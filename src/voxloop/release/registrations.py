@@ -14,6 +14,7 @@ from voxloop.release.versions import (
     EVALUATION_DIGEST,
     MODEL_DIGEST,
     POLICY,
+    RETRAIN_ID,
     VERDICT,
     ModelVersion,
 )
@@ -54,7 +55,16 @@ def record_registration(ledger: Ledger, version: ModelVersion, *, trained_by: It
     """
     parts, evidence = read_evidence_parts(version), digest_evidence(version)
     named = sorted({name.casefold() for name in trained_by})
-    payload = {"version": version.number, "run": version.run_id, "evidence": evidence, "trained_by": named, **parts}
+    # A page of before, and of what was made without a reason, has no such key.
+    made_for = {"retrain_id": retrain_id} if (retrain_id := version.tags.get(RETRAIN_ID)) else {}
+    payload = {
+        "version": version.number,
+        "run": version.run_id,
+        "evidence": evidence,
+        "trained_by": named,
+        **made_for,
+        **parts,
+    }
     act = f"{REGISTRATION}/{version.task}/{version.number}"
     draft = Draft(kind=REGISTRATION, task=version.task, subject=version.model_digest, act=act, payload=payload, at=at)
     row = ledger.append_decided(lambda entries: find_registration(entries, version) or draft)

@@ -78,9 +78,12 @@ def _read_changes(path: Path) -> list[str]:
 
 
 def arguments_model(pipeline: str) -> type[StrictModel]:
-    """Return the strict model of a pipeline's signature: each argument required, none besides."""
+    """Return the strict model of a pipeline's signature: each argument without a default required, none besides."""
     signature = inspect.signature(find_pipeline(pipeline).pipeline_func)
-    fields: dict[str, Any] = {name: (argument.annotation, ...) for name, argument in signature.parameters.items()}
+    fields: dict[str, Any] = {
+        name: (argument.annotation, ... if argument.default is argument.empty else argument.default)
+        for name, argument in signature.parameters.items()
+    }
     return create_model(f"{pipeline}_arguments", __base__=StrictModel, **fields)
 
 

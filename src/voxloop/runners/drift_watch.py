@@ -31,30 +31,47 @@ def watch_drift(task: str) -> str:
     return run_command(["drift", task])
 
 
+def decide_on_drift(task: str) -> str:
+    """Decide what is done about what the last watch of a family found.
+
+    Args:
+        task: Family.
+
+    Returns:
+        The last line that `voxloop decide` printed: the word, and every reason.
+
+    Raises:
+        AirflowException: As `run_command`.
+        AirflowFailException: As `run_command`.
+    """
+    return run_command(["decide", task])
+
+
 def ask_for_retraining(task: str) -> None:
-    """Start a run of `nightly_retraining` for the episode that the last watch found; the same episode starts one run.
+    """Start a run of `nightly_retraining` for an episode that was decided to be worth it; an episode starts one run.
 
     Args:
         task: Family.
 
     Raises:
         DagRunTriggerException: To Airflow: start that run, unless it is there.
-        AirflowSkipException: No retraining is asked for; it says why.
+        AirflowSkipException: The decision is another; it says why.
     """
     from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
+    from voxloop.monitoring.decision import Word
     from voxloop.settings import get_settings
 
-    report = json.loads((get_settings().drift / task / "report.json").read_text(encoding="utf-8"))
-    decision = report["decision"]
+    path = get_settings().drift / task / "decision.json"
+    decision = json.loads(path.read_text(encoding="utf-8"))
     because = f"drift since {decision['episode']}: {'; '.join(decision['reasons'])}"
-    if not decision["is_triggered"]:
-        raise AirflowSkipException(f"{task}: {'; '.join(decision['reasons'])}")
+    if decision["word"] != Word.RETRAIN:
+        raise AirflowSkipException(f"{task}: {decision['word']}: {'; '.join(decision['reasons'])}")
     print(f"{task}: {because}", flush=True)
     raise DagRunTriggerException(
         trigger_dag_id="nightly_retraining",
         dag_run_id=f"drift__{task}__{decision['episode']}",
-        conf={"task": task, "reason": because},
+        conf={"task": task, "reason": because, "arguments": decision["arguments"]},
         reset_dag_run=False,
         skip_when_already_exists=True,
         wait_for_completion=False,

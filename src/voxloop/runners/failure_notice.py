@@ -20,10 +20,10 @@ def tell_on_call(context: Mapping[str, Any]) -> None:
     Args:
         context: As Airflow gives it.
     """
-    from voxloop.jobs.notify import tell_failure
+    from voxloop.jobs.notify import tell_people
 
     try:
-        tell_failure(describe_failure(context))
+        tell_people(describe_failure(context))
     except Exception as trouble:  # noqa: BLE001 - the failure of the task is what counts, and Airflow shows it
         print(f"nobody was told: {type(trouble).__name__}: {trouble}", flush=True)
 

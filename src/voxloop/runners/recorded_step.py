@@ -48,7 +48,8 @@ def find_step(
         raise InputError(
             f"no step {name!r} in this run", rule=f"its steps are {', '.join(sorted(steps))}", remedy="name one of them"
         )
-    found = next(call for call in _walk(package, package["root"], steps, dict(arguments)) if call[0] == name)
+    known = _defaults(package["root"]) | dict(arguments)
+    found = next(call for call in _walk(package, package["root"], steps, known) if call[0] == name)
     _, component, values = found
     if missing := sorted(str(value) for value in values.values() if isinstance(value, _Missing)):
         raise InputError(

@@ -226,13 +226,14 @@ def _run(ledger: Ledger, found: Retraining, attempt: Attempt, folder: Path) -> N
     print(f"{found.retrain_id}, attempt {attempt.number} ({found.reason})", flush=True)
     try:
         _require_same_data(found)
-        result = _run_pipeline(found.bound["arguments"], folder)
+        # Not bound with the rest: with its own name among them, no two retrainings had the same arguments.
+        result = _run_pipeline({**found.bound["arguments"], "retrain_id": found.retrain_id}, folder)
     except Exception as failed:
         if not getattr(failed, "transient", False):
             problem = failed.problem if isinstance(failed, VoxloopError) else f"{type(failed).__name__}: {failed}"
             end_attempt(ledger, attempt, {"error": problem[:2000]}, at=now())
         raise
-    ended = end_attempt(ledger, attempt, _read_outcome(result), at=now())
+    ended = end_attempt(ledger, attempt, _read_outcome(result, folder), at=now())
     print(f"{found.retrain_id}: {Attempt(attempt.began, ended)}", flush=True)
 
 
@@ -252,12 +253,16 @@ def _require_same_data(found: Retraining) -> None:
         )
 
 
-def _read_outcome(result: RunResult) -> dict[str, object]:
-    """Return what the ledger keeps of a run: verdicts and names of evidence that lies elsewhere."""
+def _read_outcome(result: RunResult, folder: Path) -> dict[str, object]:
+    """Return what the ledger keeps of a run: verdicts, names of evidence that lies elsewhere, and what it learned."""
+    from voxloop.runners.learned import read_learned
+
+    learned = read_learned(result, folder)
     return {
         "data_verdict": result.data_verdict,
         "verdict": result.verdict,
         "model": result.model_digest,
         "run": result.run_id,
         "version": result.version,
+        **({"learned": learned.as_page()} if learned else {}),
     }

@@ -13,7 +13,7 @@ from tests.listener import Listener, listening
 from voxloop.adapters.apprise import read_destinations
 from voxloop.adapters.notice_desk import NoticeDesk
 from voxloop.errors import ConfigError, IntegrityError
-from voxloop.jobs.notify import TEMPORARY, notify, tell_failure
+from voxloop.jobs.notify import TEMPORARY, notify, tell_people
 from voxloop.ledger.book import open_ledger
 from voxloop.ledger.entry import REGISTRATION, Draft
 from voxloop.notices.config import load_notices_config
@@ -102,11 +102,11 @@ def test_one_that_hangs_is_left_and_the_others_are_told(settings: Settings, rece
 
 def test_a_broken_history_tells_once_too_often(settings: Settings, receiver: Listener) -> None:
     write_destinations(settings, f"on-call={url_of(receiver)}")
-    assert [tell_failure(FAILURE), tell_failure(FAILURE)] == [0, 0]
+    assert [tell_people(FAILURE), tell_people(FAILURE)] == [0, 0]
     assert len(heard(receiver)) == 1
     (kept,) = settings.notices.glob("*.json")
     kept.write_text('{"told": ')
-    assert tell_failure(FAILURE) == 0
+    assert tell_people(FAILURE) == 0
     assert len(heard(receiver)) == 2
 
 

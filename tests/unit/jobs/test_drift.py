@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,10 @@ from tests.unit.monitoring.drift.logs import DAY, HOUR, make_rows, write_rows
 from voxloop.cli import run_command
 from voxloop.ledger.acts import record_judgement
 from voxloop.ledger.book import open_ledger
+from voxloop.monitoring.retraining import NIGHT, Attempt, Reason
+from voxloop.monitoring.retraining_acts import begin_attempt, claim, end_attempt
+from voxloop.release.registrations import record_registration
+from voxloop.release.versions import MODEL_DIGEST, ModelVersion
 from voxloop.settings import Settings
 from voxloop.verdict import Verdict
 
@@ -63,16 +68,50 @@ def test_three_drifted_windows_ask_for_a_retraining(log: Settings, capsys: pytes
     assert report(log) == first
 
 
-def test_none_is_asked_for_just_after_one_was_judged(log: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    at = NOON - 5 * HOUR
-    record_judgement(open_ledger(log), task="emotion", model="a" * 64, verdict=Verdict.FAIL, evidence={}, at=at)
-    record_judgement(open_ledger(log), task="asr", model="b" * 64, verdict=Verdict.PASS, evidence={}, at=NOON)
+def claim_one(log: Settings, at: datetime, task: str = "emotion") -> Attempt:
+    """Claim a retraining, and begin its first attempt."""
+    reason = Reason(task, NIGHT, f"{at:%Y-%m-%d}")
+    claim(open_ledger(log), reason, bound={"arguments": {}, "data": None}, because="the night", at=at)
+    return begin_attempt(open_ledger(log), reason.retrain_id, code="c", at=at)
+
+
+def register_one(log: Settings, at: datetime) -> None:
+    """Register a model that an experiment made."""
+    version = ModelVersion("emotion", 1, "r1", {MODEL_DIGEST: "a" * 64})
+    record_registration(open_ledger(log), version, trained_by=(), at=at)
+
+
+ENDINGS: dict[str, Callable[[Settings, datetime], object]] = {
+    "claimed": claim_one,
+    "failed for its data": lambda log, at: end_attempt(
+        open_ledger(log), claim_one(log, at - 30 * HOUR), {"error": "the corpus was changed"}, at=at
+    ),
+    "judged": lambda log, at: end_attempt(
+        open_ledger(log), claim_one(log, at - 30 * HOUR), {"data_verdict": "FAIL", "verdict": None}, at=at
+    ),
+    "registered without a reason": register_one,
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_none_is_asked_for_just_after_a_retraining(
+    log: Settings, ending: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ENDINGS[ending](log, NOON - 5 * HOUR)
+    claim_one(log, NOON, task="asr")
     assert run_command(WATCH) == 0
     assert "emotion: WAIT: the last retraining was at 2026-11-29T07:00:00" in capsys.readouterr().out
     assert run_command([*WATCH, "--set", "cool_down_hours=1"]) == 0
     assert "emotion: RETRAIN: 3 of the last 6 windows have drifted, of 3 at least (5 were judged)" in (
         capsys.readouterr().out
     )
+
+
+def test_a_judgement_without_a_reason_is_no_retraining(log: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    at = NOON - HOUR
+    record_judgement(open_ledger(log), task="emotion", model="a" * 64, verdict=Verdict.FAIL, evidence={}, at=at)
+    assert run_command(WATCH) == 0
+    assert "emotion: RETRAIN" in capsys.readouterr().out
 
 
 def test_an_hour_later_nothing_can_be_told_and_nothing_is_asked_for(log: Settings) -> None:

@@ -26,6 +26,7 @@ from voxloop.monitoring.retraining import (
     find_open,
     find_retraining,
     list_retrainings,
+    require_retrain_id,
 )
 from voxloop.monitoring.retraining_acts import Claimed, begin_attempt, begin_retry, claim, end_attempt
 
@@ -47,6 +48,14 @@ def test_the_id_is_a_function_of_the_reason_alone() -> None:
         Reason("emotion", "whim", "x")
     with pytest.raises(InputError, match="without an episode"):
         Reason("emotion", ASKED, " ")
+
+
+def test_the_name_of_a_retraining_is_known_by_its_form() -> None:
+    assert require_retrain_id(FIRST.retrain_id) == FIRST.retrain_id
+    assert require_retrain_id("") == ""
+    for other in ("retrain-1", FIRST.retrain_id + "0", FIRST.retrain_id.upper(), "retrain-x", FIRST.retrain_id + "\n"):
+        with pytest.raises(InputError, match="retrain_id = "):
+            require_retrain_id(other)
 
 
 def test_a_reason_given_twice_is_one_and_keeps_what_was_bound_first(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from voxloop.errors import InputError, IntegrityError, RefusedError
 from voxloop.release.evidence import Evidence, flatten, read_evidence, require_consistent, require_same_data
 from voxloop.release.note import write_note
 from voxloop.release.registration import describe_version, require_pass
-from voxloop.release.versions import NO_CARD
+from voxloop.release.versions import NO_CARD, RETRAIN_ID
 from voxloop.settings import Settings, get_settings
 from voxloop.store.digests import digest_file
 from voxloop.store.job_store import read_runner_key
@@ -138,6 +138,12 @@ def test_a_version_names_everything_it_stands_on(folders: PipelineFolders, tmp_p
     }
 
 
+def test_a_version_leads_back_to_the_retraining_of_its_run(folders: PipelineFolders, tmp_path: Path) -> None:
+    tags = describe(folders, tmp_path, **{RETRAIN_ID: "retrain-1"})
+    assert set(tags) - set(describe(folders, tmp_path)) == {RETRAIN_ID}
+    assert tags[RETRAIN_ID] == "retrain-1"
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
@@ -179,6 +185,8 @@ def test_the_note_tells_the_approver_why() -> None:
         f"Read the [model card](#/card), [as it was judged](/voxloop/report/{'f' * 64}), sha256 `{'f' * 64}`.",
     ]
     assert write_note(judged, NO_CARD).endswith("\n\nThere is no model card.")
+    told = write_note(judged, "f" * 64, "#/card", "retrain-1")
+    assert told == f"{note}\n\nMade for `retrain-1`: `voxloop explain retrain-1` says why."
 
 
 class TestTheCard:

@@ -40,6 +40,10 @@ def test_overrides_change_single_arguments() -> None:
     assert (arguments["policy"], arguments["overrides"], arguments["bootstrap"]) == ("emotion-nemo", ["epochs=1"], True)
 
 
+def test_an_argument_with_a_default_need_not_stand_in_the_file() -> None:
+    assert read_arguments("training", "local")["retrain_id"] == ""
+
+
 @pytest.mark.parametrize(
     ("override", "says"),
     [

@@ -78,6 +78,18 @@ def test_a_reason_given_twice_runs_once(
     assert json.loads(told[-1]) == {"retrain_id": ID, "folder": str(settings.home / "runs" / ID)}
 
 
+def test_the_pipeline_is_told_which_retraining_it_serves_and_the_claim_binds_no_name(
+    settings: Settings, pipeline: Pipeline
+) -> None:
+    ask(overrides=("retrain_id=another",))
+    (found,) = list_retrainings(open_ledger(settings).read())
+    assert pipeline.runs[0]["retrain_id"] == ID
+    retrain(kind="night", episode="2026-01-02")
+    retrain(kind="night", episode="2026-01-03")
+    assert [run["retrain_id"] for run in pipeline.runs] == [ID, Reason("emotion", "night", "2026-01-02").retrain_id]
+    assert found.bound["arguments"]["retrain_id"] == "another", "what was asked is kept, and nobody heeds it"
+
+
 def test_without_an_episode_each_call_is_a_reason_of_its_own(settings: Settings, pipeline: Pipeline) -> None:
     retrain()
     retrain()

@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from voxloop.config import StrictModel
+from voxloop.monitoring.decision import DecisionPolicy
 from voxloop.monitoring.drift.check import CheckConfig, Outcome
 
 
@@ -20,11 +21,12 @@ class DriftPolicy(StrictModel):
         window_minutes: Length of a window; a day is a whole number of them.
         windows: How many of the latest windows are looked at, n.
         drifted: How many of them must have drifted, k.
-        cool_down_hours: After a retraining, in which none is asked for.
+        cool_down_hours: After a retraining was claimed or has ended, in which none is asked for.
         most_lost: Share of a window's rows that may be known to be lost.
         clock_seconds: By how much clocks may disagree.
         settle_seconds: After the end of a window, until its last rows are written.
         check: How a window is judged.
+        decision: What is done when it does.
     """
 
     window_minutes: int = Field(ge=1, le=1_440)
@@ -35,6 +37,7 @@ class DriftPolicy(StrictModel):
     clock_seconds: float = Field(gt=0)
     settle_seconds: float = Field(ge=0)
     check: CheckConfig
+    decision: DecisionPolicy
 
     @property
     def length(self) -> timedelta:
@@ -90,7 +93,7 @@ def decide(
     Args:
         policy: By which.
         windows: In any order.
-        last_retraining: When the family's last model was judged, aware; None for never.
+        last_retraining: When the family's last one was claimed or ended, aware; None for never.
         now: Aware.
     """
     looked_at = choose_windows(policy, windows, last_retraining, now)

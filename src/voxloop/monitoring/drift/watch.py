@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voxloop.errors import RefusedError
-from voxloop.ledger.entry import JUDGEMENT, REGISTRATION, Entry
+from voxloop.ledger.entry import ATTEMPT_ENDED, REGISTRATION, RETRAINING, Entry
 from voxloop.monitoring.drift.check import Judgement, check_window
 from voxloop.monitoring.drift.columns import fix_columns
 from voxloop.monitoring.drift.policy import Decision, DriftPolicy, JudgedWindow
@@ -18,6 +18,11 @@ from voxloop.monitoring.drift.profile_file import ReferenceFile, describe_refere
 from voxloop.monitoring.drift.window import read_predictions
 
 REPORT_VERSION = 1
+ANSWERS = (RETRAINING, ATTEMPT_ENDED, REGISTRATION)
+"""Entries that answer drift: a retraining was claimed, or has ended, if only for its data; a model was registered.
+
+A judgement is none: the gate writes it for an experiment too, and whenever a policy is tried.
+"""
 
 
 @dataclass(frozen=True)
@@ -103,12 +108,8 @@ def judge_window(
 
 
 def find_last_retraining(entries: Iterable[Entry], family: str) -> datetime | None:
-    """Return when a model of the family was last judged or registered; None for never."""
-    moments = [
-        datetime.fromisoformat(entry.at)
-        for entry in entries
-        if entry.task == family and entry.kind in (JUDGEMENT, REGISTRATION)
-    ]
+    """Return when a retraining of the family was last claimed or ended, or a model registered; None for never."""
+    moments = (datetime.fromisoformat(entry.at) for entry in entries if entry.task == family and entry.kind in ANSWERS)
     return max(moments, default=None)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.monitoring.drift.worlds import CONFIG
 from voxloop.config import find_config, load_config
 from voxloop.errors import ConfigError
+from voxloop.monitoring.decision import DecisionPolicy
 from voxloop.monitoring.drift.check import Outcome
 from voxloop.monitoring.drift.policy import Decision, DriftPolicy, JudgedWindow, decide
 from voxloop.tasks import task_names
@@ -22,6 +23,13 @@ POLICY = DriftPolicy(
     clock_seconds=300.0,
     settle_seconds=60.0,
     check=CONFIG,
+    decision=DecisionPolicy(
+        arguments="local",
+        smallest_labelled_hours=0.1,
+        price_per_gpu_hour=2.0,
+        most_cost_per_point=50.0,
+        alarming_loss=0.05,
+    ),
 )
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 NOW = NOON + timedelta(minutes=1)
