@@ -137,6 +137,7 @@ COMMANDS = (
     Command("erase", "voxloop.jobs.erase:erase", "Erase a speaker from all data, features and stores.", DATA),
     Command("gc", "voxloop.jobs.gc:gc", "Free what no model and no retraining needs.", DATA),
     Command("explain", "voxloop.jobs.explain:explain", "Say why a model serves: the whole chain.", LEDGER),
+    Command("week", "voxloop.jobs.week:week", "Write the report of a week, family by family.", LEDGER),
     Command("ledger verify", "voxloop.jobs.ledger:verify", "Check that nothing was changed or cut off.", LEDGER),
     Command("ledger show", "voxloop.jobs.ledger:show", "Print entries, or who was champion when, and why.", LEDGER),
     Command("ledger looks", "voxloop.jobs.ledger:looks", "Print the looks left on each evaluation set.", LEDGER),

@@ -243,6 +243,11 @@ class Settings(BaseModel):
         return self.home / "feedback"
 
     @property
+    def reports(self) -> Path:
+        """Folder of the weeks' reports, `week-2026-W48.html`."""
+        return self.home / "reports"
+
+    @property
     def drift(self) -> Path:
         """Folder of drift: `<family>/reference.json`, and `report.json` of the last watch."""
         return self.home / "drift"

@@ -117,7 +117,7 @@ def looks(*, task: str | None = None, overrides: Overrides = ()) -> None:
     """
     from voxloop.settings import now
 
-    found = _list_wear(task, overrides)
+    found = list_wear(task, overrides)
     width = max((len(f"{one.task}/{one.name}") for one in found), default=0)
     if found:
         print(f"{'evaluation set':<{width}}  looks  budget   left")
@@ -179,7 +179,7 @@ def _open() -> Ledger:
     return open_ledger(get_settings())
 
 
-def _list_wear(task: str | None, overrides: tuple[str, ...]) -> list[Wear]:
+def list_wear(task: str | None, overrides: tuple[str, ...]) -> list[Wear]:
     """Return the wear of the sets there are, and of those that were looked at once and are gone."""
     from voxloop.data.evaluation_sets import list_evaluation_sets
     from voxloop.ledger.looks import LookPolicy, list_looked_at, measure_wear
