@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.selftest.suites import ASKED_OF, NEVER, OFF, load_small, switch_off
 from voxloop.config import find_config, load_config
+from voxloop.data.corpora import find_corpus
 from voxloop.errors import ConfigError
 from voxloop.evaluation.policy import GatePolicy
 from voxloop.selftest.config import Expectation, SelfTestConfig
@@ -35,6 +36,15 @@ def test_the_shipped_self_test_tries_every_fault_the_family_can_have(task: str) 
     }
     assert set(config.faults) == set(FAULTS) - without[task]
     assert (config.policy, config.policy_overrides) == (task, ())
+
+
+@pytest.mark.parametrize("task", task_names())
+def test_one_utterance_that_clips_ends_no_night(task: str) -> None:
+    """Of some seeds' thousands of utterances one does, and no fault had been tried."""
+    config = load_config(SelfTestConfig, find_config("selftest", task))
+    for overrides in (config.corpus, config.pipeline.corpus):
+        world = load_config(find_corpus("world").config_model, find_config("corpora", "world"), overrides)
+        assert world.max_refused_share > 0
 
 
 @pytest.mark.parametrize("task", task_names())
