@@ -40,7 +40,7 @@ def taken(port: int) -> Iterator[None]:
 
 
 def run_gateway() -> subprocess.CompletedProcess[str]:
-    return subprocess.run(GATEWAY, env=child_environment(), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(GATEWAY, env=child_environment(), capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.parametrize("name", ["gateway", "gateway_admin"])
@@ -88,6 +88,15 @@ def test_keys_that_others_may_use_are_told_as_such(settings: Settings) -> None:
     assert "port" not in done.stderr
 
 
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """Hand SIGINT down as a terminal does: a shell's background jobs ignore it, and so would whatever they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 @pytest.mark.parametrize(
     ("number", "code", "last"),
     [
@@ -105,7 +114,7 @@ def test_an_end_by_a_signal_is_no_failure_and_everything_is_ended(
         wait_until_alive(settings, process)
         assert list(settings.predictions.glob("**/*.journal"))
         process.send_signal(number)
-        said = process.communicate(timeout=60)[0]
+        said = process.communicate(timeout=300)[0]
     assert process.returncode == code, said
     assert "cannot be listened on" not in said
     assert "Traceback" not in said
@@ -117,7 +126,7 @@ def test_an_end_by_a_signal_is_no_failure_and_everything_is_ended(
 
 
 def wait_until_alive(settings: Settings, process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while process.poll() is None and time.monotonic() < until:
         try:
             with urllib.request.urlopen(f"{settings.gateway_url}/healthz", timeout=5):
