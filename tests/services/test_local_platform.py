@@ -26,6 +26,7 @@ from voxloop.local.supervisor import Supervisor
 from voxloop.runners.airflow_api import AirflowApi, airflow_home, password_file
 from voxloop.settings import Settings, now
 
+pytestmark = pytest.mark.slow  # all servers, for a minute and a half before the first test
 LOOPBACK = ("127.0.0.1", "::ffff:127.0.0.1", "::1")
 MEMORY_MIB = 4096
 WAKE_SECONDS = 10
@@ -120,7 +121,6 @@ def test_runs_are_started_over_rest_and_end_and_are_in_airflows_database(started
     assert any(row[:3] == ("by-hand", "deploy_emotion", "success") for row in rows)
 
 
-@pytest.mark.slow
 def test_an_approval_in_the_ledger_wakes_airflow_within_ten_seconds(
     started: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:

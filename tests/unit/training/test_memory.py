@@ -40,6 +40,7 @@ def measure(**environment: str) -> float:
     return float(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
 def test_batches_of_ever_new_lengths_are_not_kept() -> None:
     """300 lengths: 268 MiB with what oneDNN keeps by itself, 100 with ours; who sets the variable is obeyed."""

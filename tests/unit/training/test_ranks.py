@@ -15,6 +15,8 @@ from tests.unit.training.trainings import Ranks, server
 
 __all__ = ["server"]
 
+pytestmark = pytest.mark.slow  # three trainings by one process before the first by two
+
 TWO = ("epochs=2", "batching.batches_a_step=2")
 BATCH_NORM = (*TWO, "network.norm=batch", "optimiser.average_decay=0.9")
 FOUR = ("epochs=2", "batching.batches_a_step=4", "batching.audio_seconds=3", "optimiser.average_decay=0.9")
@@ -55,8 +57,8 @@ def alone(server: ForkServerContext, tones: Path, tmp_path_factory: pytest.TempP
     [
         ("ddp", "two", TWO),
         ("ddp", "batch norm", BATCH_NORM),
-        pytest.param("fsdp2", "two", TWO, marks=pytest.mark.slow),
-        pytest.param("fsdp2", "batch norm", BATCH_NORM, marks=pytest.mark.slow),
+        ("fsdp2", "two", TWO),
+        ("fsdp2", "batch norm", BATCH_NORM),
     ],
 )
 def test_two_ranks_have_the_curve_of_one(
@@ -75,7 +77,6 @@ def test_two_ranks_have_the_curve_of_one(
         assert found["dev_loss"] == pytest.approx(wanted["dev_loss"], rel=1e-3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
 def test_ranks_sum_gradients_of_several_batches_and_average_weights(
     server: ForkServerContext, alone: dict[str, Ranks], tones: Path, tmp_path: Path, strategy: str
@@ -93,7 +94,6 @@ def wait_for_steps(ranks: Ranks, count: int, seconds: float = 200.0) -> None:
     assert len(ranks.steps()) >= count, ranks.wait(1.0)
 
 
-@pytest.mark.slow
 def test_sigterm_to_one_rank_stops_all_and_any_strategy_goes_on(
     server: ForkServerContext, alone: dict[str, Ranks], tones: Path, tmp_path: Path
 ) -> None:
@@ -112,7 +112,6 @@ def test_sigterm_to_one_rank_stops_all_and_any_strategy_goes_on(
     assert [path.name for path in sorted((tmp_path / "kept").glob("step-*"))][-1].startswith(f"step-{done:09d}")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("count", "strategy"), [(1, "ddp"), (2, "fsdp2")])
 def test_what_ddp_saved_any_strategy_goes_on_from(
     server: ForkServerContext, alone: dict[str, Ranks], tones: Path, tmp_path: Path, count: int, strategy: str
@@ -128,7 +127,6 @@ def test_what_ddp_saved_any_strategy_goes_on_from(
     assert_same_curve(went_on.steps(), alone["two"].steps()[2:])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_lost_rank_ends_the_others_with_a_checkpoint(
     server: ForkServerContext, tones: Path, tmp_path: Path, lost: int
@@ -153,7 +151,6 @@ def test_a_lost_rank_ends_the_others_with_a_checkpoint(
     assert not list((tmp_path / "kept").glob(".*building*"))
 
 
-@pytest.mark.slow
 def test_more_ranks_than_data_is_refused_before_training(
     server: ForkServerContext, tones: Path, tmp_path: Path
 ) -> None:
