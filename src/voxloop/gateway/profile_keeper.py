@@ -91,10 +91,11 @@ def keep(journal: Path, most: int, order: Order | None) -> Known | Failed | None
 
 @lru_cache(maxsize=1)
 def _open(journal: Path, most: int) -> SpeakerProfiles:
-    _give_way()
     from voxloop.adapters.feast_profiles import SpeakerProfiles
 
-    return SpeakerProfiles(HeardJournal(journal, most))
+    profiles = SpeakerProfiles(HeardJournal(journal, most))
+    _give_way()  # not before: beside five busy processes it took four minutes to import what takes ten seconds
+    return profiles
 
 
 @lru_cache(maxsize=1)
