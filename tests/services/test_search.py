@@ -47,7 +47,7 @@ def test_workers_share_a_study_in_postgres_and_one_may_die(
         home.mkdir()
     doomed, other = (start_tune(server, home, dataset, home / "out", "shared", 5) for home in homes)
     words = homes[0] / f"out-{doomed.pid}.txt"
-    end = time.monotonic() + 120
+    end = time.monotonic() + 400
     while time.monotonic() < end and doomed.is_alive() and not (words.exists() and "training " in words.read_text()):
         time.sleep(0.01)
     doomed.kill()

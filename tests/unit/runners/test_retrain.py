@@ -243,7 +243,7 @@ def test_who_comes_while_it_runs_waits_for_its_end_and_is_told_it(
 
         def come() -> None:
             second.append(other.submit(ask))
-            end = time.monotonic() + 60
+            end = time.monotonic() + 300
             while f"another process runs {ID}" not in (told := capsys.readouterr().out) and time.monotonic() < end:
                 time.sleep(0.01)
             assert f"another process runs {ID}: waiting for its end" in told
