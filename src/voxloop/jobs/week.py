@@ -8,11 +8,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from voxloop.ledger.looks import Wear
-    from voxloop.monitoring.retraining import Retraining
     from voxloop.monitoring.week import FamilyWeek, Week
-
-SHORT = 12
-"""Characters of a digest."""
 
 
 def week(name: str | None = None, *, tell: Annotated[bool, Parameter(negative=())] = False) -> str:
@@ -57,25 +53,14 @@ def week(name: str | None = None, *, tell: Annotated[bool, Parameter(negative=()
 def describe(family: FamilyWeek) -> list[str]:
     """Return a family's week, line by line."""
     if family.is_quiet:
-        return [f"{family.task}: nothing happened; {describe_service(family)}"]
+        return [f"{family.task}: nothing happened; {family.service}"]
     counts = ", ".join(f"{name} {count}" for name, count in family.counts.items())
     return [
-        f"{family.task}: {describe_service(family)}",
+        f"{family.task}: {family.service}",
         *([f"  {counts}"] if counts else []),
-        *(f"  {one.retrain_id} ({one.reason}): {describe_end(one)}" for one in family.retrainings),
+        *(f"  {one.retrain_id} ({one.reason}): {one.ending}" for one in family.retrainings),
         f"  {family.brought}",
     ]
-
-
-def describe_end(retraining: Retraining) -> str:
-    """Return how a retraining ended, or how it stands."""
-    return str(retraining.attempts[-1]) if retraining.attempts else retraining.state
-
-
-def describe_service(family: FamilyWeek) -> str:
-    """Return what served at the begin and at the end of the week."""
-    before, after = (digest[:SHORT] if digest else "nothing" for digest in (family.champion_before, family.champion))
-    return f"{after} serves" if before == after else f"{after} serves, {before} before"
 
 
 def describe_wear(wear: Wear) -> str:

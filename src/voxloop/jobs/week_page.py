@@ -36,9 +36,7 @@ def write_page(path: Path, week: Week, families: Sequence[FamilyWeek], wear: Seq
 
 
 def _describe_family(family: FamilyWeek) -> str:
-    from voxloop.jobs.week import describe_service
-
-    served = make_note(describe_service(family))
+    served = make_note(family.service)
     if family.is_quiet:
         return make_section(family.task, served, make_note("Nothing happened."))
     return make_section(
@@ -51,15 +49,13 @@ def _describe_family(family: FamilyWeek) -> str:
 
 
 def _describe_retrainings(family: FamilyWeek) -> str:
-    from voxloop.jobs.week import describe_end
-
     rows = [
         (
             one.retrain_id,
             f"{one.reason.kind} {one.reason.episode}",
             one.claim.at[:16],
             len(one.attempts),
-            describe_end(one),
+            one.ending,
         )
         for one in family.retrainings
     ]

@@ -130,6 +130,11 @@ class Retraining:
         return FAILED if self.attempts[-1].is_failed else JUDGED
 
     @property
+    def ending(self) -> str:
+        """How its last attempt ended or stands, in words."""
+        return str(self.attempts[-1]) if self.attempts else self.state
+
+    @property
     def is_open(self) -> bool:
         """Whether the family has no other until this one has ended."""
         return self.state in (CLAIMED, UNDER_WAY)

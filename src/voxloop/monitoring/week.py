@@ -25,6 +25,8 @@ from voxloop.monitoring.retraining import Retraining, list_retrainings
 from voxloop.release.champion import read_champion
 from voxloop.release.claims import DONE
 
+SHORT = 12
+"""Characters of a digest."""
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
 _COUNTED = {
     APPROVAL: "approvals",
@@ -104,6 +106,12 @@ class FamilyWeek:
     def is_quiet(self) -> bool:
         """Whether nothing happened."""
         return not self.counts and not self.retrainings
+
+    @property
+    def service(self) -> str:
+        """What served at the begin and at the end of the week, in words."""
+        before, after = (digest[:SHORT] if digest else "nothing" for digest in (self.champion_before, self.champion))
+        return f"{after} serves" if before == after else f"{after} serves, {before} before"
 
 
 def tell_week(entries: Sequence[Entry], week: Week) -> list[FamilyWeek]:

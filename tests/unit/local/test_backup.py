@@ -28,16 +28,6 @@ class Killed(BaseException):
     """A kill: nothing of ours may catch it."""
 
 
-@pytest.fixture
-def made(settings: Settings, tmp_path: Path) -> Path:
-    """Return a backup of a home with five entries, which is gone but for its key."""
-    make_home(settings)
-    backup(to=tmp_path / "backup")
-    for name in ("ledger", "mlflow"):
-        shutil.rmtree(settings.home / name)
-    return tmp_path / "backup"
-
-
 def test_what_was_backed_up_comes_back_and_the_ledger_says_so(settings: Settings, made: Path) -> None:
     restore(source=made, because="the disk died")
     entries = open_ledger(settings).verify()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,24 +10,13 @@ import pytest
 
 from tests.unit.ledger.books import KEY, make_draft
 from tests.unit.ledger.revisions import MADE_TOMORROW, TO_YESTERDAY, TOMORROW, become_tomorrow
-from tests.unit.local.homes import make_home, read_mirrored
+from tests.unit.local.homes import read_mirrored
 from voxloop.cli import run_command
 from voxloop.ledger.book import open_ledger
 from voxloop.ledger.database import FILE_NAME
 from voxloop.ledger.entry import RESTORED, Sealer
-from voxloop.local.backup import backup
 from voxloop.local.backup_manifest import digest_files, read_manifest
 from voxloop.settings import Settings
-
-
-@pytest.fixture
-def made(settings: Settings, tmp_path: Path) -> Path:
-    """Return a backup of a home with five entries, of which its key alone is left."""
-    make_home(settings)
-    backup(to=tmp_path / "backup")
-    for name in ("ledger", "mlflow"):
-        shutil.rmtree(settings.home / name)
-    return tmp_path / "backup"
 
 
 def change_ledger(made: Path, statement: str) -> None:
