@@ -83,6 +83,7 @@ COMMANDS = (
     Command("retrain", "voxloop.runners.retrain:retrain", "Train a family for a reason, once.", EXPERIMENTS),
     Command("retry", "voxloop.runners.retrain:retry", "Try a failed retraining again, under its id.", EXPERIMENTS),
     Command("rerun", "voxloop.runners.rerun:rerun", "Run one step of a local run again and compare.", EXPERIMENTS),
+    Command("replay", "voxloop.runners.replay:replay", "Build a retraining again and compare.", EXPERIMENTS),
     Command("tune", "voxloop.jobs.tune:tune", "Search for the configuration that is best on dev.", EXPERIMENTS),
     Command(
         "compare",

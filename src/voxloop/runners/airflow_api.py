@@ -16,6 +16,8 @@ from voxloop.settings import Settings
 
 USER = "admin"
 ENDED = ("success", "failed")
+SILENCE_SECONDS = 120.0
+"""How long a run is followed on while the server gives no answer: a busy machine is not one where it is down."""
 DENIED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 
@@ -129,19 +131,28 @@ class AirflowApi:
             `success` or `failed`.
 
         Raises:
-            ServiceUnavailableError: The run has not ended in time.
+            ServiceUnavailableError: The run has not ended in time, or for `SILENCE_SECONDS` there was no answer.
         """
-        end, seen = time.monotonic() + timeout, dict[str, str]()
+        seen = dict[str, str]()
+        answered = time.monotonic()
+        end = answered + timeout
         while True:
-            state = self.run_state(dag_id, run_id)
-            for task, now_in in self.task_states(dag_id, run_id).items():
+            try:
+                state, tasks = self.run_state(dag_id, run_id), self.task_states(dag_id, run_id)
+            except ServiceUnavailableError:
+                if time.monotonic() > min(end, answered + SILENCE_SECONDS):
+                    raise
+                time.sleep(poll)
+                continue
+            answered = time.monotonic()
+            for task, now_in in tasks.items():
                 if seen.get(task, "none") != now_in:
                     seen[task] = now_in
                     if on_change:
                         on_change(task, now_in)
             if state in ENDED:
                 return state
-            if time.monotonic() > end:
+            if answered > end:
                 raise ServiceUnavailableError(f"run {run_id} of {dag_id} is still {state} after {timeout:.0f} s")
             time.sleep(poll)
 

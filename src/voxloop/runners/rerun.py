@@ -38,14 +38,11 @@ def rerun(run: str, step: str, out: Path | None = None) -> Path:
         InputError: There is no such run or step, or it was not run here, or it is an act.
         IntegrityError: An input or the configuration is not what it was, or an output differs.
     """
-    from voxloop.store.job_store import recomputing
-
     folder = find_run(run)
     recorded = read_step(folder, step)
-    record = _read_record(recorded)
+    record = read_sealed_record(recorded)
     place = out or _fresh_place(folder, step)
-    with recomputing(record):
-        _call(recorded, place)
+    recompute(recorded, record, place)
     print(f"step {step} of {folder.name}, done again in {place}", flush=True)
     if record is None:
         print("it did not come to its end in that run: there is nothing to compare with", flush=True)
@@ -106,8 +103,24 @@ def read_step(folder: Path, step: str) -> RecordedStep:
     return recorded
 
 
-def _read_record(recorded: RecordedStep) -> StepRecord | None:
-    """Return the record of what the step gave then; None when it did not come to its end."""
+def recompute(recorded: RecordedStep, record: StepRecord | None, out: Path) -> None:
+    """Compute a step again into `out`, by the job its component calls.
+
+    Raises:
+        IntegrityError: Its inputs or its configuration are not those of `record`.
+    """
+    from voxloop.store.job_store import recomputing
+
+    with recomputing(record):
+        _call(recorded, out)
+
+
+def read_sealed_record(recorded: RecordedStep) -> StepRecord | None:
+    """Return the record of what the step gave then; None when it did not come to its end.
+
+    Raises:
+        IntegrityError: There is none that this runner sealed.
+    """
     from voxloop.store.job_store import read_runner_key
     from voxloop.store.step_record import read_record
 

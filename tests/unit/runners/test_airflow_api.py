@@ -23,3 +23,37 @@ def test_a_server_that_does_not_answer_is_transient() -> None:
 
 def test_the_password_lies_in_the_home(settings: Settings) -> None:
     assert password_file(settings).is_relative_to(settings.home)
+
+
+class Replies(AirflowApi):
+    """A client whose looks at a run are told beforehand: a state, or None for no answer."""
+
+    def __init__(self, *states: str | None) -> None:
+        super().__init__("http://127.0.0.1:9", "password")
+        self.states = list(states)
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        if (state := self.states.pop(0)) is None:
+            raise ServiceUnavailableError("Airflow does not answer (timed out)")
+        return state
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
+        return {}
+
+
+def test_a_run_is_followed_on_through_a_silence() -> None:
+    api = Replies("queued", None, None, "running", None, "success")
+    told = api.wait_for_run("nightly", "one", timeout=60, poll=0)
+    assert told == "success"
+    assert api.states == []
+
+
+def test_a_long_silence_ends_the_following(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voxloop.runners.airflow_api.SILENCE_SECONDS", -1.0)
+    with pytest.raises(ServiceUnavailableError, match="timed out"):
+        Replies("queued", None, "success").wait_for_run("nightly", "one", timeout=60, poll=0)
+
+
+def test_a_run_that_goes_on_for_too_long_is_said_to_go_on() -> None:
+    with pytest.raises(ServiceUnavailableError, match="still running after 0 s"):
+        Replies("running", "running", "running").wait_for_run("nightly", "one", timeout=0, poll=0)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.runners.recorded_run import ARGUMENTS, finish
 from tests.unit.training.tones import TINY, tone_rows, write_tones
 from voxloop.cli import COMMANDS, STEPS, run_command
 from voxloop.errors import InputError, IntegrityError
@@ -24,27 +25,6 @@ from voxloop.store.atomic import remove_tree
 from voxloop.store.digests import digest_file
 from voxloop.store.job_store import run_step
 from voxloop.store.step_record import StepRecord
-
-ARGUMENTS = {
-    "task": "emotion",
-    "config": "smoke",
-    "corpus": "world",
-    "corpus_path": "",
-    "corpus_overrides": [],
-    "overrides": [*TINY, "epochs=1"],
-    "poison_policy": "",
-    "policy": "emotion",
-    "bootstrap": False,
-    "because": "",
-}
-
-
-def finish(folder: Path, out: Path, value: str | None = None) -> None:
-    """Leave in a step's folder what kfp.local leaves."""
-    folder.mkdir(parents=True, exist_ok=True)
-    said = {"artifacts": {"out": {"artifacts": [{"uri": str(out)}]}}}
-    values = {} if value is None else {"parameterValues": {"Output": value}}
-    (folder / "executor_output.json").write_text(json.dumps(said | values))
 
 
 def nothing(_folder: Path) -> None:
