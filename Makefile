@@ -12,8 +12,8 @@ KEEP ?=
 ONLY ?=
 # Two workers, a file of tests each: most of a service test is waiting for a server.
 PARALLEL ?= -n 2 --dist loadfile
-# Of the slow tests two workers leave half of two cores idle: they wait for processes to be killed and servers to start.
-PARALLEL_SLOW ?= -n 3 --dist loadfile
+# The slow tests start whole platforms: with a third worker beside them two cores answered no health check in time.
+PARALLEL_SLOW ?= -n 2 --dist loadfile
 # Where Python may write no bytecode (a container's usual setting), every one of the thousands of processes that the tests and
 # the demo start compiles what it imports again: `import lightning` 24 s of the processor in place of 5.
 export PYTHONDONTWRITEBYTECODE :=

@@ -42,7 +42,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
 ]
 TASK, NUMBER = "emotion", 1
-SERVED_SECONDS = 60
+SERVED_SECONDS = 60 if Settings().trials >= 1 else 300  # beside other tests the processor is theirs
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def wait_until_served(settings: Settings, folders: PipelineFolders, since: float
     gateway = GatewayPlatform(settings)
     with gateway.client(gateway.make_key(TASK)) as client:
         while not (stranger.is_ready(name) and stranger.rows("route") and ask(client) == folders.model_digest):
-            assert time.monotonic() - since < 3 * SERVED_SECONDS, "the log of deploy_approved says why"
+            assert time.monotonic() - since < SERVED_SECONDS + 120, "the log of deploy_approved says why"
             time.sleep(0.1)
     took = time.monotonic() - since
     ramp = (np.arange(8000) / 8000).astype(np.float32)

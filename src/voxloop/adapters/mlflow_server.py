@@ -15,7 +15,7 @@ from voxloop.adapters.mlflow import require_server, server_argv
 from voxloop.errors import ServiceUnavailableError
 from voxloop.settings import Settings, environment_of
 
-START_SECONDS = 180.0
+START_SECONDS = 300.0
 """10 to 25 s on two busy cores, a minute and a half on two that eight others use."""
 STOP_SECONDS = 20.0
 

@@ -31,7 +31,7 @@ from voxloop.settings import Settings, get_settings
 POLL = 0.3  # s between two looks
 
 
-def up(*, wait: int = 180) -> None:
+def up(*, wait: int = 300) -> None:
     """Start MLflow, Airflow, Triton and the gateway on this machine and wait until all are healthy.
 
     Asked twice, it says that they run, and starts again what has stopped. When one does not become healthy, all of
@@ -47,7 +47,7 @@ def up(*, wait: int = 180) -> None:
     start_platform(get_settings(), PROGRAMS, wait)
 
 
-def start_platform(settings: Settings, names: Iterable[str] = PROGRAMS, wait: float = 180) -> None:
+def start_platform(settings: Settings, names: Iterable[str] = PROGRAMS, wait: float = 300) -> None:
     """Start the named programs; see `up`."""
     names, began = tuple(names), time.monotonic()
     end = began + wait
