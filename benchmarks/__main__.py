@@ -22,6 +22,7 @@ BENCHMARKS = (
     "evaluation",
     "bootstrap",
     "drift",
+    "dags",
     "power",
     "coverage",
     "serving",

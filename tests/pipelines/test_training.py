@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests.small_project import make_small_project
 from voxloop.errors import ServiceUnavailableError
 from voxloop.ledger.book import open_ledger
 from voxloop.monitoring.past_runs import list_past_runs
@@ -34,48 +34,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 ONE_MORE = "another run of the pipeline, whose verdict smaller tests hold: in `make soak`"
 STEPS = {"ingest", "validate", "leakage", "poison", "features", "train", "export", "evaluate"}
 ACTS = {"fetch-champion", "accept", "gate", "track"}
-RULE = {"limit": 0.0, "comparison": {"kind": "non_inferiority", "margin": 0.03}}
-POLICY = {
-    "version": 1,
-    "claim": "new speakers",
-    "minimum_speakers": 2,
-    "minimum_utterances": 12,
-    "minimum_per_label": 1,
-    "measures": {"uar": RULE},
-    "level": 0.51,
-}
-
 Train = Callable[..., RunResult]
 
 
 @pytest.fixture(scope="module")
 def project(clean_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a clean checkout with a small world, few epochs, a policy that anything passes and one that nothing does."""
-    copy = tmp_path_factory.mktemp("project") / "voxloop"
-    shutil.copytree(clean_checkout, copy)
-    shrink(copy / "configs" / "corpora" / "world.yaml", "world.home.speakers=12", "world.utterances_per_speaker=12")
-    shrink(copy / "configs" / "tasks" / "emotion" / "smoke.yaml", "epochs=12", "patience=12")
-    shrink(copy / "configs" / "evaluation" / "emotion.yaml", "changes.utterances=12")
-    for name, limit in (("easy", 0.0), ("severe", 0.999)):
-        policy = POLICY | {"measures": {"uar": RULE | {"limit": limit}}}
-        (copy / "configs" / "gates" / f"{name}.yaml").write_text(yaml.safe_dump(policy))
-    git = ["git", "-C", str(copy), "-c", "user.name=test", "-c", "user.email=test@localhost"]
-    subprocess.run([*git, "add", "-A"], check=True)
-    subprocess.run([*git, "commit", "-qm", "small"], check=True)
-    return copy
-
-
-def shrink(path: Path, *changes: str) -> None:
-    """Put `a.b=c` into a YAML file."""
-    content = yaml.safe_load(path.read_text())
-    for change in changes:
-        keys, value = change.split("=")
-        *parents, leaf = keys.split(".")
-        place = content
-        for parent in parents:
-            place = place[parent]
-        place[leaf] = int(value)
-    path.write_text(yaml.safe_dump(content))
+    return make_small_project(clean_checkout, tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="module")

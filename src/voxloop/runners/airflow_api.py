@@ -37,10 +37,11 @@ class AirflowApi:
     Args:
         url: Address of the server, without a path.
         password: Password of the user `USER`.
-        timeout: Seconds one request may take.
+        timeout: Seconds one request may take. The first that starts a run makes the server load what it needs: more
+            than 20 s on two busy cores.
     """
 
-    def __init__(self, url: str, password: str, *, timeout: float = 20.0) -> None:
+    def __init__(self, url: str, password: str, *, timeout: float = 90.0) -> None:
         self.url = url
         self._password = password
         self._timeout = timeout
