@@ -44,6 +44,7 @@ def corrected(by: str, label: str) -> Feedback:
         ([LABEL], [ROW], [("anger", "fear", "s", KEYS[0])], {}),
         ([LABEL, corrected(KEYS[0], "calm")], [ROW], [("calm", "fear", "s", KEYS[0])], {}),
         ([LABEL, corrected(KEYS[1], "anger")], [ROW], [("anger", "fear", "s", KEYS[0])], {}),
+        ([replace(LABEL, key_id=KEYS[1]), LABEL], [ROW], [("anger", "fear", "s", KEYS[0])], {}),
         ([LABEL, corrected(KEYS[1], "calm")], [ROW], [], {CONTRADICTED: 1}),
         ([LABEL, replace(LABEL, label={"emotion": "calm"})], [ROW], [], {CONTRADICTED: 1}),
         ([LABEL], [ROW | {"speaker": None}], [("anger", "fear", "key " + "d" * 16, KEYS[0])], {}),
@@ -67,6 +68,7 @@ def test_what_counts_of_an_answer_and_its_labels(
     found = join(labels, rows)
     assert [(one.given, one.answered, one.speaker, one.key_id) for one in found.answers] == said
     assert found.uncounted == uncounted
+    assert join(labels[::-1], rows[::-1]) == found
 
 
 def test_who_has_two_pseudonyms_is_not_taken_for_two() -> None:

@@ -202,6 +202,15 @@ def test_labels_that_are_not_to_be_trusted_give_no_number(
     assert set(found.suspicions) <= set(found.why_not)
 
 
+def test_a_speaker_who_is_never_understood_is_no_fault_of_the_labels() -> None:
+    given, rows = make_world(error=0.1)
+    for place, one in enumerate(given[:12]):
+        rows[place] = make_row(place, _another(one), rows[place]["speaker"])
+    found = measure(given, rows)
+    assert found.suspicions == ()
+    assert found.loss is not None
+
+
 def test_an_error_that_is_the_same_for_everybody_says_nothing_of_others() -> None:
     found = measure(*_all_alike(make_world()))
     assert found.loss is None

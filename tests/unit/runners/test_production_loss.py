@@ -73,7 +73,9 @@ def test_an_alarming_loss_is_told_although_nothing_has_drifted(
     promote(settings)
     answer_and_label(settings, wrong_of_six=4)
     write_report(settings, is_triggered=False)
+    waiting = {path: path.read_bytes() for path in settings.feedback.rglob("*.json")}
     line = decide(capsys)
+    assert {path: path.read_bytes() for path in settings.feedback.rglob("*.json")} == waiting, "none is let out"
     assert line.startswith("ALERT: the latest window is NO_DRIFT; the loss measured in production is 0.2")
     assert "alarming from 0.05: error 0.6" in line
     assert "0.2 at promotion" in line
