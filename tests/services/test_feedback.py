@@ -125,8 +125,7 @@ def test_a_label_is_joined_by_request_id_and_waits_in_quarantine(served: Gateway
     assert {one["model_digest"] for one in kept} == {served.digests["emotion"]}
     assert len(read_kept(served)) == 5
     # The newest label of a key counts, and both keys agree.
-    said = dict.fromkeys((request_id, unlabelled), (labels[2], f"key {mine.split('_')[1]}"))
-    require_joined(served, labels, said)
+    require_joined(served, labels, dict.fromkeys((request_id, unlabelled), (labels[2], f"key {mine.split('_')[1]}")))
 
 
 def test_without_a_log_there_is_nothing_to_label(served: GatewayPlatform) -> None:
