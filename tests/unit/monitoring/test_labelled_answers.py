@@ -38,6 +38,11 @@ def corrected(by: str, label: str) -> Feedback:
     return replace(LABEL, number=2, key_id=by, label={"emotion": label})
 
 
+def spoilt(**values: Any) -> Feedback:
+    """Return a label with values of another kind, as its file may have them by now."""
+    return replace(LABEL, **values)
+
+
 @pytest.mark.parametrize(
     ("labels", "rows", "said", "uncounted"),
     [
@@ -58,8 +63,8 @@ def corrected(by: str, label: str) -> Feedback:
         ([None, LABEL], [ROW], [("anger", "fear", "s", KEYS[0])], {UNREADABLE: 1}),
         ([replace(LABEL, label={"text": "a"})], [ROW], [], {UNFIT: 1}),
         ([replace(LABEL, label={"emotion": 5})], [ROW], [], {UNFIT: 1}),
-        ([replace(LABEL, label=[])], [ROW], [], {UNFIT: 1}),
-        ([replace(LABEL, number="1")], [ROW], [], {UNFIT: 1}),
+        ([spoilt(label=[])], [ROW], [], {UNFIT: 1}),
+        ([spoilt(number="1")], [ROW], [], {UNFIT: 1}),
     ],
 )
 def test_what_counts_of_an_answer_and_its_labels(
