@@ -11,7 +11,8 @@ hours, expected gain and price against each other: RETRAIN, WAIT, LABEL_MORE or 
   makes one. Or the run was asked for another family (its parameter `task`).
 * **`retrain_…` was skipped.** The decision is not RETRAIN, and its log says why; or the episode's run is there already.
 * **The decision is LABEL_MORE.** Label speech of the kind that has drifted; it is decided again with every watch.
-* **The decision is ALERT.** Something that must be known is not, or no data are expected to help: the log says what.
+* **The decision is ALERT.** Something that must be known is not, no data are expected to help, or labels tell that
+  answers are much worse than at promotion (then without drift too): the log says which.
 * **`decide_…` takes long.** It ingests the corpus to count its labelled hours; a retraining takes that from the store.
 * **`retrain_…` started a run.** The report names columns and distances of each window. Look at what has changed: a new
   caller, a codec, a microphone. Where no new data have come, the run is skipped and says so: label some first.

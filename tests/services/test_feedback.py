@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from tests.conftest import set_home
 from tests.services.gateway_platform import GatewayPlatform, body, wait_for
 from tests.services.test_gateway import SOUND, WAV
+from voxloop.monitoring.labelled_answers import choose_writer, read_labelled
 from voxloop.monitoring.request_ids import make_request_id
 from voxloop.settings import find_project_root, get_settings, now
 
@@ -48,6 +50,16 @@ def say(client: httpx.Client, request_id: str, **label: Any) -> httpx.Response:
 
 def read_kept(served: GatewayPlatform) -> list[dict[str, Any]]:
     return [json.loads(path.read_bytes()) for path in sorted(served.settings.feedback.rglob("*-*.json"))]
+
+
+def require_joined(served: GatewayPlatform, labels: list[str], said: dict[str, tuple[str, str]]) -> None:
+    """Have what the gateway wrote into two places joined again: by request what the label says, and who was answered."""
+    write, at, settings = choose_writer("emotion", {}), now(), served.settings
+    assert callable(write)
+    digest, since = served.digests["emotion"], at - timedelta(hours=1)
+    found = read_labelled(settings.feedback, settings.predictions, "emotion", digest, write, since=since, until=at)
+    assert {one.request_id: (one.given, one.speaker) for one in found.answers} == said
+    assert (list(found.labels), found.uncounted, found.unread) == (labels, {}, ())
 
 
 def test_a_label_is_joined_by_request_id_and_waits_in_quarantine(served: GatewayPlatform) -> None:
@@ -112,6 +124,8 @@ def test_a_label_is_joined_by_request_id_and_waits_in_quarantine(served: Gateway
     ]
     assert {one["model_digest"] for one in kept} == {served.digests["emotion"]}
     assert len(read_kept(served)) == 5
+    # The newest label of a key counts, and both keys agree.
+    require_joined(served, labels, dict.fromkeys((request_id, unlabelled), (labels[2], f"key {mine.split('_')[1]}")))
 
 
 def test_without_a_log_there_is_nothing_to_label(served: GatewayPlatform) -> None:

@@ -32,6 +32,8 @@ SOUND = frozenset({"task", "rows", "finite", "report"})
 NEEDED = SOUND | {"utterances", "speakers", "labels", "limit", "slices", "fairness"}
 NEEDED_ONCE = {"robustness", "behaviour", "golden"}
 """Rules about requests that are of no set, or of the first alone."""
+SPELLING = ("normaliser", "normaliser_version", "unspoken")
+"""Parts of a recogniser's encoding."""
 
 
 def judge_evaluation(
@@ -79,6 +81,7 @@ def judge_evaluation(
         claim_text=describe_claim(policy.claim, case.first.challenger.speaker_count() if case else 0),
         interval=deciding,
         intervals=intervals,
+        spelling=find_spelling(case) if case else {},
     )
 
 
@@ -140,6 +143,12 @@ def show_intervals(case: Case) -> Intervals:
         challenger=IntervalRecord.of(name, part.challenger_interval(name)) if len(part.challenger) else None,
         champion=IntervalRecord.of(name, part.champion_interval(name)) if len(part.champion) else None,
     )
+
+
+def find_spelling(case: Case) -> dict[str, str]:
+    """Return how the words of both sides were spelled before they were compared; empty where none are."""
+    encoding = case.evaluation.encoding
+    return {name: str(encoding[name]) for name in SPELLING if name in encoding}
 
 
 def _ask(rules: Sequence[Rule], case: Case) -> list[Reason]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 from voxloop.config import StrictModel
@@ -87,7 +88,8 @@ class Judgement(StrictModel):
     """The content of `verdict.json`. It holds no time: the same evidence gives the same bytes.
 
     `interval` is of the challenger's lead over the champion in the policy's first measure, or of the measure itself
-    where a bootstrap stands in for the champion.
+    where a bootstrap stands in for the champion. `spelling` says how words were spelled before they were compared; it
+    is empty for a family that answers none.
     """
 
     schema_version: Literal[2] = 2
@@ -104,6 +106,7 @@ class Judgement(StrictModel):
     claim_text: str
     interval: IntervalRecord | None
     intervals: Intervals
+    spelling: Mapping[str, str] = {}
 
     def lines(self) -> list[str]:
         """Return the verdict and its reasons as lines for a person."""
@@ -118,4 +121,13 @@ class Judgement(StrictModel):
             "champion": self.champion.model_digest if self.champion else None,
             "reason_set": self.reason_set,
             "reasons": [reason.model_dump(mode="json", exclude={"text"}) for reason in self.reasons],
+            "measured": self._describe_measured(),
         }
+
+    def _describe_measured(self) -> dict[str, object] | None:
+        """Return how good the model was, how sure that is, on which set: what production is held against later."""
+        interval = self.intervals.challenger
+        place = next((reason.evaluation_set for reason in self.reasons if reason.evaluation_set), None)
+        if interval is None or place is None:
+            return None
+        return {**interval.model_dump(mode="json"), "evaluation_set": place, "spelling": dict(self.spelling)}

@@ -55,7 +55,9 @@ def _list(entries: Sequence[Entry]) -> list[Entry]:
 
 def _tell(page: Entry) -> list[str]:
     content = page.content
+    # Without drift it is the loss measured in production that somebody is told of.
+    what = "drift" if content["facts"].get("is_told", True) else "loss"
     head = (
-        f"  decided    {content['word']}, {page.at[:19]} UTC, drift {content['episode']}, ledger entry {page.sequence}"
+        f"  decided    {content['word']}, {page.at[:19]} UTC, {what} {content['episode']}, ledger entry {page.sequence}"
     )
     return [head, *(f"             {reason}" for reason in content["reasons"])]

@@ -1,7 +1,8 @@
 """What is to be done about drift: retrain, wait, label more, or alert a person. Facts in, a word with its reasons out.
 
 What is not known never speaks for a retraining: without it the word is `ALERT`. More drift, more labelled hours or a
-greater gain never speak against one.
+greater gain never speak against one. The loss measured in production is told by labels that wait in quarantine: it
+calls a person, and neither asks for a retraining nor turns one down.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Word(StrEnum):
 
     RETRAIN = "RETRAIN"
     WAIT = "WAIT"
-    """Drift asks for nothing."""
+    """Drift asks for nothing, nor does a loss."""
     LABEL_MORE = "LABEL_MORE"
     """It asks for a retraining, and there is too little to learn from, or too little for its price."""
     ALERT = "ALERT"
@@ -41,7 +42,7 @@ class DecisionPolicy(StrictModel):
         smallest_labelled_hours: Of labelled speech that the last retraining has not learned from; 0 asks for none.
         price_per_gpu_hour: In whatever money `most_cost_per_point` is.
         most_cost_per_point: For each hundredth of the measure that the learning curve lets expect.
-        alarming_loss: Of the measure, in production: where nothing can be trained, a person is told at once.
+        alarming_loss: Of the measure, in production, for sure: where nothing is trained, a person is told at once.
     """
 
     arguments: str = Field(min_length=1)
@@ -59,7 +60,10 @@ class Facts:
         is_told: Whether the watch asks for a retraining.
         told: Why, or why not.
         drift_size: The greatest distance beyond its threshold in the windows that were looked at, in thresholds.
-        measured_loss: By how much production is worse than what the model was judged by, in the measure.
+        measured_loss: By how much production is worse at least than what the model was judged by, in the measure: the
+            lower end of its interval.
+        about_loss: What labels tell of it, or why it is not known; empty where there are none.
+        are_labels_suspicious: Whether a person should look at labels that wait in quarantine.
         new_hours: Of labelled speech that the last retraining has not learned from.
         amounts: Different amounts of data that past runs learned from.
         expected_gain: Of the measure, by the learning curve of past runs.
@@ -70,6 +74,8 @@ class Facts:
     told: tuple[str, ...]
     drift_size: float | None = None
     measured_loss: float | None = None
+    about_loss: str = ""
+    are_labels_suspicious: bool = False
     new_hours: float | None = None
     amounts: int = 0
     expected_gain: float | None = None
@@ -100,17 +106,27 @@ def choose(policy: DecisionPolicy, facts: Facts) -> Choice:
     """
     facts = facts.known()
     if not facts.is_told:
-        return Choice(Word.WAIT, facts.told)
+        word = Word.ALERT if _is_alarming(policy, facts) else Word.WAIT
+        is_labelled = facts.about_loss or facts.measured_loss is not None
+        return Choice(word, (*facts.told, *([_tell_loss(policy, facts)] if is_labelled else [])))
     judged = [_judge_drift(facts), _judge_hours(policy, facts), _judge_gain(policy, facts)]
     objections = [word for word, _ in judged if word is not Word.RETRAIN]
     word = Word.ALERT if Word.ALERT in objections else next(iter(objections), Word.RETRAIN)
-    loss = facts.measured_loss
-    if word is Word.LABEL_MORE and loss is not None and loss >= policy.alarming_loss:
+    # More labels are no help while those that come are not to be trusted.
+    if word is Word.LABEL_MORE and (_is_alarming(policy, facts) or facts.are_labels_suspicious):
         word = Word.ALERT
-    said_of_loss = "is not known" if loss is None else f"is {loss:.3g}, alarming from {policy.alarming_loss:g}"
-    return Choice(
-        word, (*facts.told, *(reason for _, reason in judged), f"the loss measured in production {said_of_loss}")
-    )
+    return Choice(word, (*facts.told, *(reason for _, reason in judged), _tell_loss(policy, facts)))
+
+
+def _is_alarming(policy: DecisionPolicy, facts: Facts) -> bool:
+    return facts.measured_loss is not None and facts.measured_loss >= policy.alarming_loss
+
+
+def _tell_loss(policy: DecisionPolicy, facts: Facts) -> str:
+    loss, why = facts.measured_loss, f": {facts.about_loss}" if facts.about_loss else ""
+    if loss is None:
+        return f"the loss measured in production is not known{why}"
+    return f"the loss measured in production is {loss:.3g} at least, alarming from {policy.alarming_loss:g}{why}"
 
 
 def _judge_drift(facts: Facts) -> tuple[Word, str]:

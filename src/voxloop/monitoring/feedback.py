@@ -24,6 +24,7 @@ QUARANTINE = "quarantine"
 LONGEST_TEXT = 20_000
 MOST = 1_000_000
 """Of a trait, whichever scale it is on."""
+FIRST_DAY, LAST_DAY = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 FIELDS = {"emotion": "emotion", "asr": "text", "personality": "traits"}
 """What a label of each family has."""
 _NAME = re.compile(r"([0-9a-f]{32})-(\d{6})\.json")
@@ -117,10 +118,20 @@ def record_feedback(
     return given, True
 
 
-def read_quarantine(place: Path, family: str) -> Iterator[tuple[Path, Feedback | None]]:
-    """Yield what waits for the poison checks, by day, request and number; None for a file that nobody can read."""
+def read_quarantine(
+    place: Path, family: str, *, since: datetime = FIRST_DAY, until: datetime = LAST_DAY
+) -> Iterator[tuple[Path, Feedback | None]]:
+    """Yield what waits for the poison checks, by day, request and number; None for a file that nobody can read.
+
+    Args:
+        place: Folder of all feedback.
+        family: Who answered.
+        since: Answered on the day of this moment or later.
+        until: Answered on the day of this moment or earlier.
+    """
+    first, last = (moment.astimezone(UTC).date().isoformat() for moment in (since, until))
     for path in sorted((place / QUARANTINE / family).glob("*/*.json")):
-        if _NAME.fullmatch(path.name):
+        if _NAME.fullmatch(path.name) and first <= path.parent.name <= last:
             yield path, _read(path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,9 @@ def decide(task: str, *, overrides: Overrides = ()) -> str:
     Held against each other: how far production has drifted; how much labelled speech there is that the last
     retraining has not learned from (the corpus is ingested, and the retraining takes that from the job store); what the
     learning curve of past runs lets expect of it; and what that costs (configs/drift, section `decision`). What is not
-    known never speaks for a retraining. The decision is an entry of the ledger, which `voxloop explain` shows;
+    known never speaks for a retraining. Labels of `/v1/feedback` tell how much worse the champion's answers are than
+    when it was promoted; they ask for no retraining, but where none is asked for, an alarming loss is an ALERT, also
+    without drift. The decision is an entry of the ledger, which `voxloop explain` shows;
     `drift/<task>/decision.json` in the state folder has it too. LABEL_MORE and ALERT are told to people on call.
     Nothing is started.
 
@@ -44,21 +46,29 @@ def decide(task: str, *, overrides: Overrides = ()) -> str:
         IntegrityError: The ledger is not whole.
         ServiceUnavailableError: The ledger does not answer.
     """
+    from voxloop.ledger.book import open_ledger
     from voxloop.monitoring.drift.policy import DriftPolicy
+    from voxloop.runners.production_loss import find_production_loss
     from voxloop.store.atomic import write_file
     from voxloop.tasks import require_task
 
     require_task(task)
     policy = load_config(DriftPolicy, find_config("drift", task), overrides)
     report = _read_report(task)
-    told = report["decision"]
+    told, settings, at = report["decision"], get_settings(), now()
+    loss = find_production_loss(task, policy.labels, settings, at)
     if told["is_triggered"]:
-        choice = _decide(task, policy, report)
+        entries = open_ledger(settings).read()
+        facts, begin = loss.complete(gather_facts(task, policy, report, entries)), told["episode"]
     else:
-        choice = choose(policy.decision, Facts(False, tuple(told["reasons"])))
-    said = {"episode": told["episode"], "arguments": policy.decision.arguments}
+        facts = loss.complete(Facts(False, tuple(told["reasons"])))
+        begin = None if loss.since is None else loss.since.isoformat()
+    choice = choose(policy.decision, facts)
+    if choice.word is not Word.WAIT:
+        _write_down(task, policy, choice, facts, begin, at)
+    said = {"episode": told["episode"], "arguments": policy.decision.arguments, "loss": loss.as_report()}
     content = json.dumps({**said, "word": choice.word, "reasons": choice.reasons}, indent=2)
-    write_file(get_settings().drift / task / DECISION_NAME, content + "\n")
+    write_file(settings.drift / task / DECISION_NAME, content + "\n")
     print(f"{task}: {choice.word}: {'; '.join(choice.reasons)}", flush=True)
     return choice.word
 
@@ -111,27 +121,29 @@ def measure_drift(report: Mapping[str, Any]) -> float | None:
     return max(beyond, default=None)
 
 
-def _decide(task: str, policy: DriftPolicy, report: Mapping[str, Any]) -> Choice:
+def _write_down(task: str, policy: DriftPolicy, choice: Choice, facts: Facts, begin: str | None, at: datetime) -> None:
+    """Have the decision in the ledger, and people told where it is theirs.
+
+    Args:
+        begin: Of the drift; of the champion's reign where only its loss is alarming.
+    """
     from voxloop.ledger.book import open_ledger
     from voxloop.monitoring.decision_pages import name_episode, record_decision
 
-    ledger = open_ledger(get_settings())
-    facts = gather_facts(task, policy, report, ledger.read())
-    choice, episode = choose(policy.decision, facts), name_episode(task, report["decision"]["episode"])
-    stands, at = timedelta(hours=policy.cool_down_hours), now()
-    page = record_decision(ledger, episode, choice, facts, policy.decision, stands=stands, at=at)
+    episode, stands = name_episode(task, str(begin)), timedelta(hours=policy.cool_down_hours)
+    page = record_decision(open_ledger(get_settings()), episode, choice, facts, policy.decision, stands=stands, at=at)
     print(f"ledger entry {page.sequence}, of {page.at[:19]} UTC; {episode.retrain_id}", flush=True)
     if choice.word in (Word.LABEL_MORE, Word.ALERT):
-        _tell(task, choice, episode.retrain_id)
-    return choice
+        _tell(task, choice, facts, episode.retrain_id)
 
 
-def _tell(task: str, choice: Choice, retrain_id: str) -> None:
+def _tell(task: str, choice: Choice, facts: Facts, retrain_id: str) -> None:
     from voxloop.jobs.notify import tell_people
     from voxloop.notices.notice import Audience, Notice
 
     lines = [*choice.reasons, f"See voxloop explain {retrain_id}, and docs/runbooks/drift_watch.md."]
-    title = f"voxloop: {task} has drifted: {choice.word}"
+    what = "has drifted" if facts.is_told else "is worse in production than when it was promoted"
+    title = f"voxloop: {task} {what}: {choice.word}"
     tell_people(Notice(Audience.ON_CALL, f"decision/{task}/{choice.word}", title, "\n".join(lines)))
 
 

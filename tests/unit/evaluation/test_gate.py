@@ -24,9 +24,10 @@ from tests.unit.evaluation.cases import (
     policy_of,
     write_evaluation,
 )
+from tests.unit.evaluation.family_cases import policy_for, write_asr
 from voxloop.evaluation import gate as gate_module
 from voxloop.evaluation.answers import ANSWERS_SCHEMA
-from voxloop.evaluation.gate import combine, write_judgement
+from voxloop.evaluation.gate import combine, judge_evaluation, write_judgement
 from voxloop.evaluation.intervals import Interval
 from voxloop.evaluation.judgement import Bootstrap, Judgement
 from voxloop.evaluation.rules import MODEL_RULES
@@ -373,3 +374,19 @@ def test_the_whole_interval_decides(low: float, high: float, verdict: Verdict) -
 )
 def test_the_limit_of_an_error_rate_lies_above_it(low: float, high: float, verdict: Verdict) -> None:
     assert decide_limit(Interval(0.15, low, high, 0.95, "by hand"), 0.2, larger_is_better=False) is verdict
+
+
+def test_what_production_is_held_against_is_evidence(good: Path, tmp_path: Path) -> None:
+    measured = judge(good).as_evidence()["measured"]
+    assert isinstance(measured, dict)
+    assert (measured["measure"], measured["evaluation_set"], measured["spelling"]) == ("uar", "test", {})
+    rules = policy_for("wer", 0.5)
+    of_words = judge_evaluation(write_asr(tmp_path / "asr"), rules, policy_name="asr", task="asr").as_evidence()
+    assert isinstance(of_words["measured"], dict)
+    assert of_words["measured"]["spelling"] == {
+        "normaliser": "voxloop.data.text",
+        "normaliser_version": "1",
+        "unspoken": "",
+    }
+    (good / "answers.parquet").unlink()
+    assert judge(good).as_evidence()["measured"] is None

@@ -118,6 +118,9 @@ def test_what_was_said_is_in_the_ledger_once(tmp_path: Path, settings: Settings)
     said = {(one["rule"], one["evaluation_set"], one["slice"]): one["verdict"] for one in first.content["reasons"]}
     assert said["comparison", "test", "all"] == "PASS"
     assert not any("text" in one for one in first.content["reasons"]), "words may name an utterance"
+    shown = read(tmp_path / "one")["intervals"]["challenger"]
+    assert first.content["measured"] == {**shown, "evaluation_set": "test", "spelling": {}}
+    assert shown["low"] < shown["estimate"] < shown["high"]
 
 
 def test_a_first_champion_is_an_entry_with_its_reason(tmp_path: Path, settings: Settings) -> None:

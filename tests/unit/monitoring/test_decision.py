@@ -32,6 +32,8 @@ facts_of = st.builds(
     told=st.just(("3 of 6 windows",)),
     drift_size=numbers,
     measured_loss=numbers,
+    about_loss=st.sampled_from(["", "of 100 answers"]),
+    are_labels_suspicious=st.booleans(),
     new_hours=numbers,
     amounts=st.integers(0, 5),
     expected_gain=numbers,
@@ -55,8 +57,15 @@ policies = st.builds(
         (replace(FIRST, new_hours=0.4), Word.LABEL_MORE, "0.4 new labelled hours, of 0.5 at least"),
         (replace(FIRST, new_hours=None), Word.ALERT, "how many new labelled hours there are is not known"),
         (replace(FIRST, drift_size=None), Word.ALERT, "how far it has drifted is not known"),
-        (replace(FIRST, new_hours=0.4, measured_loss=0.05), Word.ALERT, "in production is 0.05, alarming from 0.05"),
+        (replace(FIRST, new_hours=0.4, measured_loss=0.05), Word.ALERT, "is 0.05 at least, alarming from 0.05"),
+        (replace(FIRST, new_hours=0.4, measured_loss=0.04), Word.LABEL_MORE, "is 0.04 at least, alarming from 0.05"),
+        (replace(FIRST, new_hours=0.4, about_loss="no key"), Word.LABEL_MORE, "in production is not known: no key"),
+        (replace(FIRST, new_hours=0.4, are_labels_suspicious=True), Word.ALERT, "0.4 new labelled hours"),
         (replace(FIRST, measured_loss=0.5), Word.RETRAIN, "in production is 0.5"),
+        (replace(FIRST, are_labels_suspicious=True), Word.RETRAIN, "in production is not known"),
+        (replace(FIRST, is_told=False, measured_loss=0.05), Word.ALERT, "is 0.05 at least, alarming from 0.05"),
+        (replace(FIRST, is_told=False, measured_loss=0.04, about_loss="a"), Word.WAIT, "is 0.04 at least"),
+        (replace(FIRST, is_told=False, measured_loss=math.nan, about_loss="few"), Word.WAIT, "is not known: few"),
         (LATER, Word.RETRAIN, "1 points are expected for 1 GPU-hours, which cost 2: 2 a point, of 10 at most"),
         (replace(LATER, gpu_hours=5.1), Word.LABEL_MORE, "10.2 a point, of 10 at most"),
         (replace(LATER, expected_gain=0.0), Word.ALERT, "the learning curve is flat"),
@@ -102,10 +111,22 @@ def test_what_is_not_known_never_makes_a_retraining(policy: DecisionPolicy, fact
 
 
 @given(policies, facts_of)
-def test_it_waits_when_drift_asks_for_nothing_and_only_then(policy: DecisionPolicy, facts: Facts) -> None:
+def test_it_waits_when_neither_drift_nor_loss_asks_for_anything_and_only_then(
+    policy: DecisionPolicy, facts: Facts
+) -> None:
     choice: Choice = choose(policy, facts)
-    assert (choice.word is Word.WAIT) is not facts.is_told
+    loss = facts.known().measured_loss
+    is_quiet = not facts.is_told and not (loss is not None and loss >= policy.alarming_loss)
+    assert (choice.word is Word.WAIT) is is_quiet
     assert choice.reasons
+
+
+@given(policies, facts_of)
+def test_labels_in_quarantine_call_a_person_and_do_nothing_else(policy: DecisionPolicy, facts: Facts) -> None:
+    without = choose(policy, replace(facts, measured_loss=None, are_labels_suspicious=False, about_loss=""))
+    word = choose(policy, facts).word
+    assert word in (without.word, Word.ALERT)
+    assert (word is Word.RETRAIN) is (without.word is Word.RETRAIN)
 
 
 @pytest.mark.parametrize(

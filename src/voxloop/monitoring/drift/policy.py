@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from voxloop.config import StrictModel
 from voxloop.monitoring.decision import DecisionPolicy
 from voxloop.monitoring.drift.check import CheckConfig, Outcome
+from voxloop.monitoring.label_policy import LabelPolicy
 
 
 class DriftPolicy(StrictModel):
@@ -27,6 +28,7 @@ class DriftPolicy(StrictModel):
         settle_seconds: After the end of a window, until its last rows are written.
         check: How a window is judged.
         decision: What is done when it does.
+        labels: Which labels production is measured by.
     """
 
     window_minutes: int = Field(ge=1, le=1_440)
@@ -38,6 +40,7 @@ class DriftPolicy(StrictModel):
     settle_seconds: float = Field(ge=0)
     check: CheckConfig
     decision: DecisionPolicy
+    labels: LabelPolicy
 
     @property
     def length(self) -> timedelta:

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from tests.unit.monitoring.drift.worlds import CONFIG
 from voxloop.config import find_config, load_config
+from voxloop.data.group_test import NullConfig
 from voxloop.errors import ConfigError
 from voxloop.monitoring.decision import DecisionPolicy
 from voxloop.monitoring.drift.check import Outcome
 from voxloop.monitoring.drift.policy import Decision, DriftPolicy, JudgedWindow, decide
+from voxloop.monitoring.label_policy import LabelPolicy
 from voxloop.tasks import task_names
 
 POLICY = DriftPolicy(
@@ -29,6 +31,15 @@ POLICY = DriftPolicy(
         price_per_gpu_hour=2.0,
         most_cost_per_point=50.0,
         alarming_loss=0.05,
+    ),
+    labels=LabelPolicy(
+        days=28,
+        least_answers=100,
+        least_speakers=8,
+        most_of_one_key=0.9,
+        most_of_one_label=0.9,
+        most_contradicted=0.05,
+        key_null=NullConfig(trim=0.0, floor=0.05, speaker_excess=0.25, source_excess=0.2),
     ),
 )
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
