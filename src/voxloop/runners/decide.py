@@ -29,8 +29,8 @@ def decide(task: str, *, overrides: Overrides = ()) -> str:
     retraining has not learned from (the corpus is ingested, and the retraining takes that from the job store); what the
     learning curve of past runs lets expect of it; and what that costs (configs/drift, section `decision`). What is not
     known never speaks for a retraining. The decision is an entry of the ledger, which `voxloop explain` shows;
-    `drift/<task>/decision.json` in the state folder has it too. LABEL_MORE and ALERT are told to people on call.
-    Nothing is started.
+    `drift/<task>/decision.json` in the state folder has it too. Of an episode Evidently draws a page, once, which is
+    logged to MLflow. LABEL_MORE and ALERT are told to people on call, with its address. Nothing is started.
 
     Args:
         task: Family.
@@ -112,25 +112,34 @@ def measure_drift(report: Mapping[str, Any]) -> float | None:
 
 
 def _decide(task: str, policy: DriftPolicy, report: Mapping[str, Any]) -> Choice:
+    from voxloop.jobs.drift_report import report_episode
     from voxloop.ledger.book import open_ledger
-    from voxloop.monitoring.decision_pages import name_episode, record_decision
+    from voxloop.monitoring.decision_pages import find_said, name_episode, read_begin, record_decision
 
     ledger = open_ledger(get_settings())
-    facts = gather_facts(task, policy, report, ledger.read())
+    entries = ledger.read()
+    facts = gather_facts(task, policy, report, entries)
     choice, episode = choose(policy.decision, facts), name_episode(task, report["decision"]["episode"])
     stands, at = timedelta(hours=policy.cool_down_hours), now()
-    page = record_decision(ledger, episode, choice, facts, policy.decision, stands=stands, at=at)
+    said = find_said(entries, episode, choice.word, since=at - stands)
+    begin = read_begin(said.content["episode"] if said else episode.episode)
+    drawn = report_episode(task, policy, report, begin)
+    seen = drawn.tell(get_settings().mlflow_url)
+    print(seen, flush=True)
+    page = record_decision(
+        ledger, episode, choice, facts, policy.decision, report=drawn.as_page(), stands=stands, at=at
+    )
     print(f"ledger entry {page.sequence}, of {page.at[:19]} UTC; {episode.retrain_id}", flush=True)
     if choice.word in (Word.LABEL_MORE, Word.ALERT):
-        _tell(task, choice, episode.retrain_id)
+        _tell(task, choice, seen, episode.retrain_id)
     return choice
 
 
-def _tell(task: str, choice: Choice, retrain_id: str) -> None:
+def _tell(task: str, choice: Choice, seen: str, retrain_id: str) -> None:
     from voxloop.jobs.notify import tell_people
     from voxloop.notices.notice import Audience, Notice
 
-    lines = [*choice.reasons, f"See voxloop explain {retrain_id}, and docs/runbooks/drift_watch.md."]
+    lines = [*choice.reasons, seen, f"See voxloop explain {retrain_id}, and docs/runbooks/drift_watch.md."]
     title = f"voxloop: {task} has drifted: {choice.word}"
     tell_people(Notice(Audience.ON_CALL, f"decision/{task}/{choice.word}", title, "\n".join(lines)))
 

@@ -14,6 +14,18 @@ from voxloop.monitoring.decision import DecisionPolicy
 from voxloop.monitoring.drift.check import CheckConfig, Outcome
 
 
+class ReportConfig(StrictModel):
+    """What a person's page of a window is drawn from; section `report` of `configs/drift/<task>.yaml` says why so.
+
+    Args:
+        rows: Of the reference, and of the window, at most; beyond it some are drawn.
+        seed: Of that draw.
+    """
+
+    rows: int = Field(ge=100)
+    seed: int = Field(ge=0)
+
+
 class DriftPolicy(StrictModel):
     """What is watched and when it asks for a retraining; `configs/drift/<task>.yaml` says why so.
 
@@ -26,6 +38,7 @@ class DriftPolicy(StrictModel):
         clock_seconds: By how much clocks may disagree.
         settle_seconds: After the end of a window, until its last rows are written.
         check: How a window is judged.
+        report: What a person's page of a window is drawn from.
         decision: What is done when it does.
     """
 
@@ -37,6 +50,7 @@ class DriftPolicy(StrictModel):
     clock_seconds: float = Field(gt=0)
     settle_seconds: float = Field(ge=0)
     check: CheckConfig
+    report: ReportConfig
     decision: DecisionPolicy
 
     @property

@@ -43,6 +43,19 @@ class PredictionColumns:
         """Return the values by column, without skipped rows."""
         return {name: _leave_out(values, self.skipped.get(name)) for name, values in self.values.items()}
 
+    def take(self, rows: Integers) -> PredictionColumns:
+        """Return some of the rows.
+
+        Args:
+            rows: Which, int64 [k].
+        """
+        return PredictionColumns(
+            Coded(self.speakers.names, self.speakers.codes[rows]),
+            Coded(self.models.names, self.models.codes[rows]),
+            {name: _take(values, rows) for name, values in self.values.items()},
+            {name: skipped[rows] for name, skipped in self.skipped.items()},
+        )
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -110,9 +123,11 @@ def make_profile(family: str, columns: tuple[Column, ...], predictions: Predicti
 
 
 def _leave_out(values: Values, skipped: npt.NDArray[np.bool_] | None) -> Values:
-    if skipped is None:
-        return values
-    return Coded(values.names, values.codes[~skipped]) if isinstance(values, Coded) else values[~skipped]
+    return values if skipped is None else _take(values, np.flatnonzero(~skipped))
+
+
+def _take(values: Values, rows: Integers) -> Values:
+    return Coded(values.names, values.codes[rows]) if isinstance(values, Coded) else values[rows]
 
 
 def merge_profiles(one: Profile, other: Profile) -> Profile:
@@ -141,6 +156,18 @@ def merge_profiles(one: Profile, other: Profile) -> Profile:
             models[model] = models.get(model, 0) + times
     models = {name: models[name] for name in sorted(models)}
     return Profile(one.family, one.columns, tuple(speakers), rows, counts, models, one.schema_version)
+
+
+def is_same(one: Profile, other: Profile) -> bool:
+    """Return whether two profiles count the same: of the same speakers, bins and models."""
+    if (one.family, one.columns, one.speakers, dict(one.models)) != (
+        other.family,
+        other.columns,
+        other.speakers,
+        dict(other.models),
+    ):
+        return False
+    return np.array_equal(one.rows, other.rows) and np.array_equal(one.counts, other.counts)
 
 
 def keep_columns(profile: Profile, names: set[str]) -> Profile:

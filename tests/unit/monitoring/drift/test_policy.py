@@ -11,7 +11,7 @@ from voxloop.config import find_config, load_config
 from voxloop.errors import ConfigError
 from voxloop.monitoring.decision import DecisionPolicy
 from voxloop.monitoring.drift.check import Outcome
-from voxloop.monitoring.drift.policy import Decision, DriftPolicy, JudgedWindow, decide
+from voxloop.monitoring.drift.policy import Decision, DriftPolicy, JudgedWindow, ReportConfig, decide
 from voxloop.tasks import task_names
 
 POLICY = DriftPolicy(
@@ -23,6 +23,7 @@ POLICY = DriftPolicy(
     clock_seconds=300.0,
     settle_seconds=60.0,
     check=CONFIG,
+    report=ReportConfig(rows=20_000, seed=1),
     decision=DecisionPolicy(
         arguments="local",
         smallest_labelled_hours=0.1,
