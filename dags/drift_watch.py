@@ -3,7 +3,8 @@
 `voxloop drift` holds the latest windows of the prediction log against the family's reference and says DRIFT, NO_DRIFT
 or CANNOT_TELL of each, and RETRAIN or WAIT of all together (`configs/drift`). `voxloop decide` then holds new labelled
 hours, expected gain and price against each other: RETRAIN, WAIT, LABEL_MORE or ALERT. Report, decision and a page of
-Evidently for each episode lie in `drift/<family>/` of the state folder. RETRAIN alone starts a run of `nightly_retraining`, once an episode.
+Evidently for each episode lie in `drift/<family>/` of the state folder. RETRAIN alone starts a run of
+`nightly_retraining`, once an episode.
 
 ### Triage notes
 
@@ -12,12 +13,14 @@ Evidently for each episode lie in `drift/<family>/` of the state folder. RETRAIN
 * **`retrain_…` was skipped.** The decision is not RETRAIN, and its log says why; or the episode's run is there already.
 * **The decision is LABEL_MORE.** Label speech of the kind that has drifted; it is decided again with every watch.
 * **The decision is ALERT.** Something that must be known is not, or no data are expected to help: the log says what.
-* **`decide_…` takes long.** It has Evidently draw a page, once an episode: half a minute. It ingests the corpus to count its labelled hours; a retraining takes that from the store.
+* **`decide_…` takes long.** It ingests the corpus to count its labelled hours; a retraining takes that from the store.
+  Once an episode it has Evidently draw a page: half a minute.
 * **`retrain_…` started a run.** The report names columns and distances of each window. Look at what has changed: a new
   caller, a codec, a microphone. Where no new data have come, the run is skipped and says so: label some first.
-* **Every window is CANNOT_TELL.** The report says why: too few speakers or rows, rows lost, files that cannot be read,
-  a clock that jumps, columns of another version. While it lasts nobody watches for drift.
-* **`watch_…` failed, exit 2.** The reference cannot be read, or is of another version: make it again.
+* **Every window is CANNOT_TELL.** The report says why: too few speakers or rows, or speakers in the reference of its
+  hour, rows lost, files that cannot be read, a clock that jumps, columns of another version. While it lasts nobody
+  watches for drift.
+* **`watch_…` failed, exit 2.** The reference cannot be read, or is of another version or season: make it again.
 * **`watch_…` failed, exit 4.** The ledger is not whole: see the runbook of the ledger.
 * Safe to start again at any time: it reads, and writes its report.
 

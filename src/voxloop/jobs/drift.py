@@ -52,7 +52,8 @@ def drift(
         RETRAIN or WAIT; of a reference, its path.
 
     Raises:
-        InputError: There is no such family or moment, no reference, or one that cannot be read.
+        InputError: There is no such family or moment, no reference, or one that cannot be read or is kept by another
+            season than the policy's.
         RefusedError: The interval makes no reference: the log is not whole there, or has too few speakers. Or no page
             can be drawn: no window could be told, or too few rows of the reference are left in the log.
         IntegrityError: The ledger is not whole.
@@ -82,17 +83,26 @@ def drift(
 
 
 def _make_reference(task: str, since: datetime, until: datetime, policy: DriftPolicy) -> str:
+    from voxloop.monitoring.drift.holding import list_thin_slots
     from voxloop.monitoring.drift.profile_file import write_reference
+    from voxloop.monitoring.drift.season import Period
     from voxloop.monitoring.drift.watch import make_reference
     from voxloop.settings import get_settings, now
 
     if until > now():
         raise InputError(f"--until {until.isoformat()}", rule="that is not over yet", remedy="give an earlier moment")
     reference = make_reference(get_settings().predictions, task, since, until, policy)
+    whole = reference.as_profile()
     path = _folder(task) / "reference.json"
     write_reference(path, reference)
     names = ", ".join(column.name for column in reference.columns)
-    print(f"{task}: {sum(reference.rows)} rows of {len(reference.speakers)} speakers: {names}", flush=True)
+    print(f"{task}: {whole.row_count} rows of {len(whole.speakers)} speakers: {names}", flush=True)
+    season, least = reference.season, policy.check.least_reference_speakers
+    if season.by is not Period.NONE:
+        thin = list_thin_slots(reference, tuple(range(season.slots)), least)
+        print(f"{task}: kept by {season.by} ({season.zone}), in {season.slots} slots", flush=True)
+        if thin:
+            print(f"fewer than {least} speakers, {policy.season.thin_slots}: {season.name_slots((*thin,))}", flush=True)
     print(path, flush=True)
     return str(path)
 

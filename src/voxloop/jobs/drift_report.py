@@ -119,6 +119,7 @@ def log_page(task: str, note: ReportNote) -> DrawnPage:
 def _draw(task: str, policy: DriftPolicy, report: Mapping[str, Any], name: str) -> ReportNote:
     from voxloop.adapters.evidently import draw_page
     from voxloop.monitoring.drift.check import Finding
+    from voxloop.monitoring.drift.holding import hold_against
     from voxloop.monitoring.drift.profile_file import read_reference
     from voxloop.monitoring.drift.report_note import ReportNote, write_page
     from voxloop.monitoring.drift.report_rows import read_report_rows
@@ -131,8 +132,14 @@ def _draw(task: str, policy: DriftPolicy, report: Mapping[str, Any], name: str) 
     _require_same(report, reference.since, reference.until, folder)
     window = _choose_window(report)
     start, end = (datetime.fromisoformat(window[name]) for name in ("start", "end"))
+    if (name_held := hold_against(reference, policy, start, end).name) != window["held_against"]:
+        raise IntegrityError(
+            f"the window was held against {window['held_against']}, and would be against {name_held} now",
+            rule="a page shows a window beside what it was held against",
+            remedy="watch again: voxloop drift",
+        )
     rows = read_report_rows(settings.predictions, reference, policy, start, end)
-    title = f"{task}: {start:%Y-%m-%d %H:%M} to {end:%H:%M} UTC beside its reference: {window['outcome']}"
+    title = f"{task}: {start:%Y-%m-%d %H:%M} to {end:%H:%M} UTC beside {window['held_against']}: {window['outcome']}"
     drawn, comparisons = draw_page(rows, [Finding(**finding) for finding in window["findings"]], title)
     page = drawn.encode()
     note = ReportNote(

@@ -94,7 +94,7 @@ def test_an_episode_has_one_page_however_often_it_is_watched(log: Settings, draw
     assert page.read_bytes() == before
     assert rows.window.row_count == 300
     assert len(findings) == 38
-    assert title == "emotion: 2026-11-29 11:00 to 12:00 UTC beside its reference: DRIFT"
+    assert title == "emotion: 2026-11-29 11:00 to 12:00 UTC beside the whole reference: DRIFT"
     assert [(task, where.name) for task, where, _ in drawer.logged] == [("emotion", f"{PAGE}.html")]
     assert note(log)["same"] == 38
     address = f"{log.mlflow_url}/#/experiments/1/runs/r/artifacts/drift/{PAGE}.html"
@@ -166,6 +166,17 @@ def test_a_reference_made_since_the_watch_is_not_what_a_page_shows(
     decide()
     assert drawer.drawn == []
     assert "the last watch another" in told[0].text
+
+
+def test_a_policy_that_was_changed_since_the_watch_is_not_what_a_page_shows(
+    log: Settings, drawer: Drawer, told: list[Notice]
+) -> None:
+    watch()
+    path = log.drift / "emotion" / "report.json"
+    path.write_text(path.read_text().replace("the whole reference", "12:00"))
+    decide()
+    assert drawer.drawn == []
+    assert "the window was held against 12:00, and would be against the whole reference now" in told[0].text
 
 
 def test_a_person_asks_and_has_the_latest_window(

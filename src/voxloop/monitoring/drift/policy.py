@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from voxloop.config import StrictModel
 from voxloop.monitoring.decision import DecisionPolicy
 from voxloop.monitoring.drift.check import CheckConfig, Outcome
+from voxloop.monitoring.drift.season import SeasonPolicy
 
 
 class ReportConfig(StrictModel):
@@ -37,6 +38,7 @@ class DriftPolicy(StrictModel):
         most_lost: Share of a window's rows that may be known to be lost.
         clock_seconds: By how much clocks may disagree.
         settle_seconds: After the end of a window, until its last rows are written.
+        season: By which hours or weekdays a window is held against its reference.
         check: How a window is judged.
         report: What a person's page of a window is drawn from.
         decision: What is done when it does.
@@ -49,6 +51,7 @@ class DriftPolicy(StrictModel):
     most_lost: float = Field(ge=0, lt=1)
     clock_seconds: float = Field(gt=0)
     settle_seconds: float = Field(ge=0)
+    season: SeasonPolicy
     check: CheckConfig
     report: ReportConfig
     decision: DecisionPolicy

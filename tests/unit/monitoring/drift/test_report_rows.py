@@ -19,6 +19,7 @@ from voxloop.monitoring.drift.policy import ReportConfig
 from voxloop.monitoring.drift.profile_file import ReferenceFile
 from voxloop.monitoring.drift.report_note import ReportNote, read_note, write_page
 from voxloop.monitoring.drift.report_rows import ReportRows, read_report_rows, sample_rows
+from voxloop.monitoring.drift.season import Period, SeasonPolicy, ThinSlots
 from voxloop.monitoring.drift.watch import make_reference
 from voxloop.monitoring.prediction_files import hour_folder
 from voxloop.store.digests import digest_bytes
@@ -82,6 +83,19 @@ def test_rows_of_the_reference_that_are_gone_are_said_and_too_few_are_refused(
     with pytest.raises(RefusedError, match="^0 of the 2,160 rows") as refused:
         read(tmp_path, reference)
     assert "make another reference" in refused.value.remedy
+
+
+def test_only_the_slots_that_a_window_was_held_against_are_shown(tmp_path: Path) -> None:
+    for hour in range(3):
+        write_rows(tmp_path, make_rows(DAY - (3 - hour) * HOUR, speakers=60, each=12, seed=hour))
+    write_rows(tmp_path, make_rows(DAY + 22 * HOUR, speakers=20, each=15, seed=9), 9)
+    season = SeasonPolicy(by=Period.HOUR_OF_DAY, zone="UTC", thin_slots=ThinSlots.CANNOT_TELL)
+    check = POLICY.check.model_copy(update={"least_reference_speakers": 50})
+    policy = POLICY.model_copy(update={"season": season, "check": check})
+    reference = make_reference(tmp_path, "emotion", DAY - 3 * HOUR, DAY, policy)
+    rows = read_report_rows(tmp_path, reference, policy, DAY + 22 * HOUR, DAY + 23 * HOUR)
+    assert rows.said == ("all 720 rows of the reference (22:00)", "all 300 rows of the window")
+    assert {str(name)[:9] for name in rows.reference.speakers.sort().names} == {"speaker 1"}
 
 
 def test_as_many_rows_that_are_others_are_said(tmp_path: Path, reference: ReferenceFile) -> None:
