@@ -23,10 +23,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from evidently import DataDefinition, Dataset, Report
-from evidently.presets import DataDriftPreset
 
 from benchmarks.report import Finding
+from voxloop.adapters.evidently import open_evidently
 from voxloop.config import find_config, load_config
 from voxloop.monitoring.drift.check import check_window
 from voxloop.monitoring.drift.columns import Coded, fix_columns
@@ -90,14 +89,19 @@ def prepare_ours() -> Callable[[], Answers]:
 
 def prepare_evidently() -> Callable[[], Answers]:
     """Return what judges the window by Evidently's preset."""
-    kinds = DataDefinition(numerical_columns=list(NUMBERS), categorical_columns=["label"])
+    with open_evidently() as evidently:
+        from evidently.presets import DataDriftPreset  # noqa: PLC0415 - it warns when it is imported
+
+    kinds = evidently.DataDefinition(numerical_columns=list(NUMBERS), categorical_columns=["label"])
     before, after = (
-        Dataset.from_pandas(pd.DataFrame(spell_labels(make_predictions(seed, shift=shift))), data_definition=kinds)
+        evidently.Dataset.from_pandas(
+            pd.DataFrame(spell_labels(make_predictions(seed, shift=shift))), data_definition=kinds
+        )
         for seed, shift in ((1, 0.0), (2, 0.5))
     )
 
     def judge() -> Answers:
-        told = Report([DataDriftPreset()]).run(current_data=after, reference_data=before).dict()
+        told = evidently.Report([DataDriftPreset()]).run(current_data=after, reference_data=before).dict()
         values = {
             metric["config"]["column"]: float(metric["value"]) > float(metric["config"]["threshold"])
             for metric in told["metrics"]

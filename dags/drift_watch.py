@@ -2,8 +2,9 @@
 
 `voxloop drift` holds the latest windows of the prediction log against the family's reference and says DRIFT, NO_DRIFT
 or CANNOT_TELL of each, and RETRAIN or WAIT of all together (`configs/drift`). `voxloop decide` then holds new labelled
-hours, expected gain and price against each other: RETRAIN, WAIT, LABEL_MORE or ALERT. Report and decision lie in
-`drift/<family>/` of the state folder. RETRAIN alone starts a run of `nightly_retraining`, once an episode.
+hours, expected gain and price against each other: RETRAIN, WAIT, LABEL_MORE or ALERT. Report, decision and a page of
+Evidently for each episode lie in `drift/<family>/` of the state folder. RETRAIN alone starts a run of
+`nightly_retraining`, once an episode.
 
 ### Triage notes
 
@@ -14,11 +15,13 @@ hours, expected gain and price against each other: RETRAIN, WAIT, LABEL_MORE or 
 * **The decision is ALERT.** Something that must be known is not, no data are expected to help, or labels tell that
   answers are much worse than at promotion (then without drift too): the log says which.
 * **`decide_…` takes long.** It ingests the corpus to count its labelled hours; a retraining takes that from the store.
+  Once an episode it has Evidently draw a page: half a minute.
 * **`retrain_…` started a run.** The report names columns and distances of each window. Look at what has changed: a new
   caller, a codec, a microphone. Where no new data have come, the run is skipped and says so: label some first.
-* **Every window is CANNOT_TELL.** The report says why: too few speakers or rows, rows lost, files that cannot be read,
-  a clock that jumps, columns of another version. While it lasts nobody watches for drift.
-* **`watch_…` failed, exit 2.** The reference cannot be read, or is of another version: make it again.
+* **Every window is CANNOT_TELL.** The report says why: too few speakers or rows, or speakers in the reference of its
+  hour, rows lost, files that cannot be read, a clock that jumps, columns of another version. While it lasts nobody
+  watches for drift.
+* **`watch_…` failed, exit 2.** The reference cannot be read, or is of another version or season: make it again.
 * **`watch_…` failed, exit 4.** The ledger is not whole: see the runbook of the ledger.
 * Safe to start again at any time: it reads, and writes its report.
 

@@ -249,7 +249,7 @@ class Settings(BaseModel):
 
     @property
     def drift(self) -> Path:
-        """Folder of drift: `<family>/reference.json`, and `report.json` of the last watch."""
+        """Folder of drift: `<family>/reference.json`, `report.json` of the last watch, and Evidently's pages."""
         return self.home / "drift"
 
     @property

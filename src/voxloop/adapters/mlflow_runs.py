@@ -62,10 +62,10 @@ def find_or_create_experiment(client: MlflowClient, name: str) -> str:
         return find_or_create_experiment(client, name)
 
 
-def find_run(client: MlflowClient, experiment_id: str, digest: str) -> Run | None:
-    """Return the oldest run that carries the evidence digest, finished or not."""
+def find_run(client: MlflowClient, experiment_id: str, digest: str, tag: str = EVIDENCE) -> Run | None:
+    """Return the oldest run that carries a digest, that of its evidence, finished or not."""
     found = client.search_runs(
-        [experiment_id], f"tags.`{EVIDENCE}` = '{digest}'", order_by=["attributes.start_time ASC"], max_results=10
+        [experiment_id], f"tags.`{tag}` = '{digest}'", order_by=["attributes.start_time ASC"], max_results=10
     )
     return min(found, key=lambda run: (run.info.start_time, run.info.run_id), default=None)
 
@@ -78,8 +78,21 @@ def create_run(client: MlflowClient, experiment_id: str, evidence: Evidence) -> 
         "mlflow.source.type": "JOB",
         "mlflow.source.name": "voxloop track",
     }
-    made = client.create_run(experiment_id, tags=tags, run_name=f"{evidence.task}-{evidence.digest[:8]}")
-    kept = find_run(client, experiment_id, evidence.digest) or made
+    return create_once(client, experiment_id, tags, f"{evidence.task}-{evidence.digest[:8]}", EVIDENCE)
+
+
+def create_once(client: MlflowClient, experiment_id: str, tags: Mapping[str, str], name: str, identity: str) -> Run:
+    """Create a run; of two created at once the older one is kept and returned.
+
+    Args:
+        client: Of the tracking server.
+        experiment_id: Where.
+        tags: Of the run.
+        name: Of the run.
+        identity: The tag by which it is one run.
+    """
+    made = client.create_run(experiment_id, tags=dict(tags), run_name=name)
+    kept = find_run(client, experiment_id, tags[identity], identity) or made
     if kept.info.run_id != made.info.run_id:
         client.delete_run(made.info.run_id)
     return kept

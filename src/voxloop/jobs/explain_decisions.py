@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from voxloop.ledger.entry import Entry
@@ -60,4 +60,14 @@ def _tell(page: Entry) -> list[str]:
     head = (
         f"  decided    {content['word']}, {page.at[:19]} UTC, {what} {content['episode']}, ledger entry {page.sequence}"
     )
-    return [head, *(f"             {reason}" for reason in content["reasons"])]
+    return [head, *(f"             {line}" for line in (*content["reasons"], *_tell_page(content.get("report"))))]
+
+
+def _tell_page(report: Mapping[str, Any] | None) -> list[str]:
+    """Return where the page of the drift is; nothing for a decision of before there were such."""
+    if report is None:
+        return []
+    if "name" not in report:
+        return [f"no page of Evidently: {report['problem']}"]
+    place = f"in MLflow: {report['link']}" if report["link"] else f"not in MLflow then: {report['problem']}"
+    return [f"page {report['name']}.html of Evidently, sha256 {report['digest'][:12]}, {place}"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import Any
 
 from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import DECISION, Draft, Entry
@@ -29,6 +30,7 @@ def record_decision(
     facts: Facts,
     policy: DecisionPolicy,
     *,
+    report: Mapping[str, Any],
     stands: timedelta,
     at: datetime,
 ) -> Entry:
@@ -42,6 +44,7 @@ def record_decision(
         choice: What was decided.
         facts: On which it was.
         policy: By which.
+        report: The page that a person reads, or why there is none.
         stands: How long a word that asks for no retraining stands without being said again.
         at: Aware.
 
@@ -59,19 +62,41 @@ def record_decision(
         "reasons": list(choice.reasons),
         "facts": said,
         "policy": policy.model_dump(mode="json"),
+        "report": dict(report),
     }
 
     def decide(entries: list[Entry]) -> Draft | Entry:
-        of_episode = [page for page in list_decisions(entries, episode.task) if page.subject == episode.retrain_id]
-        if of_episode and of_episode[-1].content["word"] == choice.word:
-            return of_episode[-1]
-        standing = find_standing(entries, episode.task, choice.word, since=at - stands)
-        if standing is not None and choice.word is not Word.RETRAIN:
-            return standing
-        act = f"{DECISION}/{episode.retrain_id}/{len(of_episode) + 1}"
+        if (said := find_said(entries, episode, choice.word, since=at - stands)) is not None:
+            return said
+        number = len(_list_of_episode(entries, episode)) + 1
+        act = f"{DECISION}/{episode.retrain_id}/{number}"
         return Draft(kind=DECISION, task=episode.task, subject=episode.retrain_id, act=act, payload=payload, at=at)
 
     return ledger.append_decided(decide)
+
+
+def find_said(entries: Sequence[Entry], episode: Reason, word: Word, *, since: datetime) -> Entry | None:
+    """Return the page by which a word needs not be written again; None where it does.
+
+    Args:
+        entries: All of the ledger.
+        episode: Of drift.
+        word: What is decided.
+        since: Since when a word that asks for no retraining stands.
+    """
+    of_episode = _list_of_episode(entries, episode)
+    if of_episode and of_episode[-1].content["word"] == word:
+        return of_episode[-1]
+    return None if word is Word.RETRAIN else find_standing(entries, episode.task, word, since=since)
+
+
+def _list_of_episode(entries: Sequence[Entry], episode: Reason) -> list[Entry]:
+    return [page for page in list_decisions(entries, episode.task) if page.subject == episode.retrain_id]
+
+
+def read_begin(episode: str) -> datetime:
+    """Return when an episode began, by what `name_episode` calls it; aware."""
+    return datetime.fromisoformat(episode.rpartition("__")[2])
 
 
 def list_decisions(entries: Sequence[Entry], task: str) -> list[Entry]:

@@ -16,6 +16,7 @@ from voxloop.monitoring.past_runs import Learned, PastRun, find_newest_trained, 
 from voxloop.settings import get_settings, now
 
 if TYPE_CHECKING:
+    from voxloop.jobs.drift_report import DrawnPage
     from voxloop.ledger.entry import Entry
     from voxloop.monitoring.drift.policy import DriftPolicy
 
@@ -31,8 +32,8 @@ def decide(task: str, *, overrides: Overrides = ()) -> str:
     known never speaks for a retraining. Labels of `/v1/feedback` tell how much worse the champion's answers are than
     when it was promoted; they ask for no retraining, but where none is asked for, an alarming loss is an ALERT, also
     without drift. The decision is an entry of the ledger, which `voxloop explain` shows;
-    `drift/<task>/decision.json` in the state folder has it too. LABEL_MORE and ALERT are told to people on call.
-    Nothing is started.
+    `drift/<task>/decision.json` in the state folder has it too. Of an episode Evidently draws a page, once, which is
+    logged to MLflow. LABEL_MORE and ALERT are told to people on call, with its address. Nothing is started.
 
     Args:
         task: Family.
@@ -65,7 +66,7 @@ def decide(task: str, *, overrides: Overrides = ()) -> str:
         begin = None if loss.since is None else loss.since.isoformat()
     choice = choose(policy.decision, facts)
     if choice.word is not Word.WAIT:
-        _write_down(task, policy, choice, facts, begin, at)
+        _write_down(task, policy, report, choice, facts, begin, at)
     said = {"episode": told["episode"], "arguments": policy.decision.arguments, "loss": loss.as_report()}
     content = json.dumps({**said, "word": choice.word, "reasons": choice.reasons}, indent=2)
     write_file(settings.drift / task / DECISION_NAME, content + "\n")
@@ -121,27 +122,55 @@ def measure_drift(report: Mapping[str, Any]) -> float | None:
     return max(beyond, default=None)
 
 
-def _write_down(task: str, policy: DriftPolicy, choice: Choice, facts: Facts, begin: str | None, at: datetime) -> None:
-    """Have the decision in the ledger, and people told where it is theirs.
+def _write_down(
+    task: str,
+    policy: DriftPolicy,
+    report: Mapping[str, Any],
+    choice: Choice,
+    facts: Facts,
+    begin: str | None,
+    at: datetime,
+) -> None:
+    """Have the decision in the ledger, its page drawn, and people told where it is theirs.
 
     Args:
         begin: Of the drift; of the champion's reign where only its loss is alarming.
     """
     from voxloop.ledger.book import open_ledger
-    from voxloop.monitoring.decision_pages import name_episode, record_decision
+    from voxloop.monitoring.decision_pages import find_said, name_episode, record_decision
 
-    episode, stands = name_episode(task, str(begin)), timedelta(hours=policy.cool_down_hours)
-    page = record_decision(open_ledger(get_settings()), episode, choice, facts, policy.decision, stands=stands, at=at)
+    ledger, episode, stands = (
+        open_ledger(get_settings()),
+        name_episode(task, str(begin)),
+        timedelta(hours=policy.cool_down_hours),
+    )
+    said = find_said(ledger.read(), episode, choice.word, since=at - stands)
+    drawn = _draw_page(task, policy, report, facts, said.content["episode"] if said else episode.episode)
+    seen = drawn.tell(get_settings().mlflow_url)
+    print(seen, flush=True)
+    page = record_decision(
+        ledger, episode, choice, facts, policy.decision, report=drawn.as_page(), stands=stands, at=at
+    )
     print(f"ledger entry {page.sequence}, of {page.at[:19]} UTC; {episode.retrain_id}", flush=True)
     if choice.word in (Word.LABEL_MORE, Word.ALERT):
-        _tell(task, choice, facts, episode.retrain_id)
+        _tell(task, choice, facts, seen, episode.retrain_id)
 
 
-def _tell(task: str, choice: Choice, facts: Facts, retrain_id: str) -> None:
+def _draw_page(task: str, policy: DriftPolicy, report: Mapping[str, Any], facts: Facts, episode: str) -> DrawnPage:
+    """Have Evidently's page of the episode; there is none of a loss without drift."""
+    from voxloop.jobs.drift_report import DrawnPage, report_episode
+    from voxloop.monitoring.decision_pages import read_begin
+
+    if not facts.is_told:
+        return DrawnPage(task, None, "nothing has drifted, and labels alone tell of the loss")
+    return report_episode(task, policy, report, read_begin(episode))
+
+
+def _tell(task: str, choice: Choice, facts: Facts, seen: str, retrain_id: str) -> None:
     from voxloop.jobs.notify import tell_people
     from voxloop.notices.notice import Audience, Notice
 
-    lines = [*choice.reasons, f"See voxloop explain {retrain_id}, and docs/runbooks/drift_watch.md."]
+    lines = [*choice.reasons, seen, f"See voxloop explain {retrain_id}, and docs/runbooks/drift_watch.md."]
     what = "has drifted" if facts.is_told else "is worse in production than when it was promoted"
     title = f"voxloop: {task} {what}: {choice.word}"
     tell_people(Notice(Audience.ON_CALL, f"decision/{task}/{choice.word}", title, "\n".join(lines)))

@@ -26,6 +26,8 @@ SERVED = re.compile(r"[^.].*-[0-9a-f]{12}")
 """Name of a folder that `voxloop deploy` puts into Triton's model repository."""
 _DAY = re.compile(r"(?:\w+=)?(\d{4}-\d{2}-\d{2})(?:\.\w+)*")
 
+_PAGE = re.compile(r"(?:episode|window)-(\d{8})T\d{4}Z\.(?:html|note\.json)")
+
 
 class RetentionConfig(StrictModel):
     """How long what nothing needs is kept. See configs/retention.yaml for the reasons."""
@@ -84,6 +86,7 @@ def plan_sweep(settings: Settings, needs: Needs | None, config: RetentionConfig,
         *_sort_unfinished(settings.store, config, at),
         *_sort_models(settings, needs, config, at),
         *_sort_predictions(settings.home / "predictions", config, at),
+        *_sort_pages(settings.drift, config, at),
         *_sort_debris(settings, config, at),
     ]
     return Plan(
@@ -186,6 +189,16 @@ def _sort_predictions(log: Path, config: RetentionConfig, at: datetime) -> Itera
         goes = day < oldest
         why = f"older than {config.prediction_days} days" if goes else f"younger than {config.prediction_days} days"
         yield goes, Item("days of the prediction log", path, weigh(path), why)
+
+
+def _sort_pages(drift: Path, config: RetentionConfig, at: datetime) -> Iterator[tuple[bool, Item]]:
+    """Yield Evidently's pages and their notes: what they show goes with the rows they were drawn from."""
+    oldest = f"{at - timedelta(days=config.prediction_days):%Y%m%d}"
+    for path in sorted(drift.glob("*/*")):
+        if found := _PAGE.fullmatch(path.name):
+            goes = found[1] < oldest
+            why = f"{'older' if goes else 'younger'} than {config.prediction_days} days"
+            yield goes, Item("pages about drift", path, weigh(path), why)
 
 
 def _find_days(folder: Path) -> Iterator[tuple[Path, date]]:

@@ -56,11 +56,13 @@ def test_three_drifted_windows_ask_for_a_retraining(log: Settings, capsys: pytes
     assert [window["outcome"] for window in first["windows"]] == ["NO_DRIFT"] * 3 + ["DRIFT"] * 3
     assert any("of snr_db is" in reason for reason in first["windows"][-1]["reasons"])
     assert first["windows"][-1]["rows"] == 300
+    assert first["windows"][-1]["held_against"] == "the whole reference"
     assert first["reference"] == {
         "since": "2026-11-28T00:00:00+00:00",
         "until": "2026-11-29T00:00:00+00:00",
         "speakers": 180,
         "rows": 2160,
+        "season": {"by": "none", "zone": "UTC"},
     }
     assert first["decision"]["is_triggered"] is True
     assert first["decision"]["episode"] == "2026-11-29T09:00+00:00"
@@ -125,6 +127,67 @@ def test_an_hour_later_nothing_can_be_told_and_nothing_is_asked_for(log: Setting
 def test_a_window_that_is_part_of_the_reference_cannot_be_told(log: Settings) -> None:
     assert run_command(["drift", "emotion", "--at", (DAY + HOUR / 2).isoformat(), *QUICK]) == 0
     assert all("it is part of the reference" in window["reasons"] for window in report(log)["windows"])
+
+
+BY_HOUR = ["--set", "season.by=hour_of_day", "--set", "season.zone=Europe/Warsaw"]
+FEW = ["--set", "check.least_reference_speakers=50"]
+
+
+@pytest.fixture
+def seasonal(log: Settings, capsys: pytest.CaptureFixture[str]) -> Settings:
+    """A reference by the hour of Warsaw, where those of the log are 22:00, 23:00 and 00:00, and windows of these hours."""
+    for hour in range(3):
+        rows = make_rows(
+            DAY + (21 + hour) * HOUR, speakers=20, each=15, seed=30 + hour, shift=3.0 if hour == 1 else 0.0
+        )
+        write_rows(log.predictions, rows, 30 + hour)
+    capsys.readouterr()
+    assert run_command([*MAKE, *BY_HOUR, *FEW]) == 0
+    told = capsys.readouterr().out
+    assert "kept by hour_of_day (Europe/Warsaw), in 24 slots" in told
+    assert "fewer than 50 speakers, cannot_tell: 01:00, 02:00, 03:00" in told
+    return log
+
+
+def watch_by(at: datetime, *changes: str) -> int:
+    return run_command(["drift", "emotion", "--at", (at + timedelta(minutes=5)).isoformat(), *QUICK, *FEW, *changes])
+
+
+def test_each_hour_is_held_against_its_own(seasonal: Settings) -> None:
+    assert watch_by(DAY + 24 * HOUR, *BY_HOUR) == 0
+    told = report(seasonal)
+    assert told["reference"]["season"] == {"by": "hour_of_day", "zone": "Europe/Warsaw"}
+    assert [window["held_against"] for window in told["windows"][-3:]] == ["22:00", "23:00", "00:00"]
+    assert [window["outcome"] for window in told["windows"]] == ["CANNOT_TELL"] * 3 + ["NO_DRIFT", "DRIFT", "NO_DRIFT"]
+    assert "0 speakers in the reference of 19:00, of 50 at least" in told["windows"][0]["reasons"]
+
+
+def test_an_hour_nobody_called_in_is_held_against_all_only_where_the_policy_says_so(seasonal: Settings) -> None:
+    assert watch_by(NOON, *BY_HOUR) == 0
+    assert {window["outcome"] for window in report(seasonal)["windows"]} == {"CANNOT_TELL"}
+    assert report(seasonal)["decision"]["is_triggered"] is False
+    assert watch_by(NOON, *BY_HOUR, "--set", "season.thin_slots=whole_reference") == 0
+    latest = report(seasonal)["windows"][-1]
+    assert (latest["outcome"], latest["held_against"]) == ("DRIFT", "the whole reference")
+    assert (
+        latest["reasons"][-1]
+        == "0 speakers in the reference of 12:00, of 50 at least: held against the whole reference"
+    )
+
+
+def test_a_policy_without_a_season_takes_all_of_the_reference_and_another_season_is_refused(
+    seasonal: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert watch_by(NOON) == 0
+    without = report(seasonal)
+    assert run_command([*MAKE, *FEW]) == 0
+    assert watch_by(NOON) == 0
+    again = report(seasonal)
+    assert again["windows"] == without["windows"]
+    capsys.readouterr()
+    assert watch_by(NOON, *BY_HOUR) == 2
+    assert "the reference of emotion is kept by none (UTC)" in capsys.readouterr().err
+    assert report(seasonal) == again
 
 
 @pytest.mark.parametrize(

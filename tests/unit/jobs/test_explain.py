@@ -98,7 +98,9 @@ def decide_on(ledger: Ledger, begin: str, word: Word) -> str:
     """Write a decision; return the id of its episode."""
     episode, choice = name_episode("emotion", begin), Choice(word, ("3 of 6 windows", "0 new labelled hours"))
     policy = load_config(DriftPolicy, find_config("drift", "emotion")).decision
-    record_decision(ledger, episode, choice, Facts(True, ("3 of 6 windows",)), policy, stands=timedelta(days=1), at=AT)
+    page = {"name": "episode-x", "digest": "d" * 64, "link": "#/experiments/1", "problem": ""}
+    facts = Facts(True, ("3 of 6 windows",))
+    record_decision(ledger, episode, choice, facts, policy, report=page, stands=timedelta(days=1), at=AT)
     return episode.retrain_id
 
 
@@ -113,7 +115,8 @@ def test_what_was_decided_is_told_of_the_retraining_the_episode_and_the_family(l
     assert "decided    RETRAIN, 2026-01-02T02:00:00 UTC, drift emotion__2026-01-03T09:00+00:00" in of_retraining
     assert "LABEL_MORE" not in of_retraining
     assert of_episode.startswith(f"{not_worth}: no retraining came of it\n  decided    LABEL_MORE")
-    assert of_episode.endswith("             3 of 6 windows\n             0 new labelled hours")
+    assert "             3 of 6 windows\n             0 new labelled hours\n" in of_episode
+    assert of_episode.endswith(" page episode-x.html of Evidently, sha256 dddddddddddd, in MLflow: #/experiments/1")
     assert "decided    RETRAIN" in of_family
     assert "decided    LABEL_MORE" in of_family
 

@@ -173,6 +173,17 @@ def test_days_of_the_prediction_log_go_by_their_date(settings: Settings, config:
     assert set(kept(plan, "days of the prediction log")) == {"2026-11-19.parquet"}
 
 
+def test_pages_about_drift_go_with_the_days_they_show(settings: Settings, config: RetentionConfig) -> None:
+    folder = settings.drift / "emotion"
+    folder.mkdir(parents=True)
+    old, young = "episode-20260101T0900Z", "window-20261119T0900Z"
+    for name in (f"{old}.html", f"{old}.note.json", f"{young}.html", "reference.json", "report.json", "episode-x.html"):
+        (folder / name).write_text("{}")
+    plan = plan_sweep(settings, None, config, AT)
+    assert freed(plan, "pages about drift") == [f"{old}.html", f"{old}.note.json"]
+    assert {*kept(plan, "pages about drift")} == {f"{young}.html"}, "the reference is nobody's to take"
+
+
 def test_leftovers_of_the_dead_go_and_of_the_living_stay(settings: Settings, config: RetentionConfig) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()

@@ -93,7 +93,12 @@ class Judgement:
 
 
 def check_window(
-    reference: Profile, window: Profile, config: CheckConfig, *, problems: Sequence[str] = ()
+    reference: Profile,
+    window: Profile,
+    config: CheckConfig,
+    *,
+    problems: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Judgement:
     """Judge a window.
 
@@ -102,11 +107,13 @@ def check_window(
         window: Profiled with the reference's bins.
         config: How.
         problems: What is wrong with how the window was read: any of them, and nothing can be told.
+        notes: What is to be said of what is told.
     """
     found = [*problems, *_find_unfit(reference, window, config)]
     if found:
         return _cannot_tell(found, window)
     names, left_out = _choose_columns(reference, window, config)
+    left_out += notes
     if not names:
         return _cannot_tell([*left_out, "no column is left to compare"], window)
     findings = measure_window(keep_columns(reference, names), keep_columns(window, names), config)

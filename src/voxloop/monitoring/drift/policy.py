@@ -12,7 +12,20 @@ from pydantic import Field, model_validator
 from voxloop.config import StrictModel
 from voxloop.monitoring.decision import DecisionPolicy
 from voxloop.monitoring.drift.check import CheckConfig, Outcome
+from voxloop.monitoring.drift.season import SeasonPolicy
 from voxloop.monitoring.label_policy import LabelPolicy
+
+
+class ReportConfig(StrictModel):
+    """What a person's page of a window is drawn from; section `report` of `configs/drift/<task>.yaml` says why so.
+
+    Args:
+        rows: Of the reference, and of the window, at most; beyond it some are drawn.
+        seed: Of that draw.
+    """
+
+    rows: int = Field(ge=100)
+    seed: int = Field(ge=0)
 
 
 class DriftPolicy(StrictModel):
@@ -26,7 +39,9 @@ class DriftPolicy(StrictModel):
         most_lost: Share of a window's rows that may be known to be lost.
         clock_seconds: By how much clocks may disagree.
         settle_seconds: After the end of a window, until its last rows are written.
+        season: By which hours or weekdays a window is held against its reference.
         check: How a window is judged.
+        report: What a person's page of a window is drawn from.
         decision: What is done when it does.
         labels: Which labels production is measured by.
     """
@@ -38,7 +53,9 @@ class DriftPolicy(StrictModel):
     most_lost: float = Field(ge=0, lt=1)
     clock_seconds: float = Field(gt=0)
     settle_seconds: float = Field(ge=0)
+    season: SeasonPolicy
     check: CheckConfig
+    report: ReportConfig
     decision: DecisionPolicy
     labels: LabelPolicy
 

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from voxloop.errors import InputError
 from voxloop.monitoring.drift.columns import ANSWERS, Coded, Column, Integers, Values, place_values, slice_columns
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: a reference is kept by the slots of a season. One of version 1 is read as a reference without seasons."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,19 @@ class PredictionColumns:
     def known_values(self) -> dict[str, Values]:
         """Return the values by column, without skipped rows."""
         return {name: _leave_out(values, self.skipped.get(name)) for name, values in self.values.items()}
+
+    def take(self, rows: Integers) -> PredictionColumns:
+        """Return some of the rows.
+
+        Args:
+            rows: Which, int64 [k].
+        """
+        return PredictionColumns(
+            Coded(self.speakers.names, self.speakers.codes[rows]),
+            Coded(self.models.names, self.models.codes[rows]),
+            {name: _take(values, rows) for name, values in self.values.items()},
+            {name: skipped[rows] for name, skipped in self.skipped.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -110,30 +124,33 @@ def make_profile(family: str, columns: tuple[Column, ...], predictions: Predicti
 
 
 def _leave_out(values: Values, skipped: npt.NDArray[np.bool_] | None) -> Values:
-    if skipped is None:
-        return values
-    return Coded(values.names, values.codes[~skipped]) if isinstance(values, Coded) else values[~skipped]
+    return values if skipped is None else _take(values, np.flatnonzero(~skipped))
 
 
-def merge_profiles(one: Profile, other: Profile) -> Profile:
-    """Return the profile of both together; in which order makes no difference.
+def _take(values: Values, rows: Integers) -> Values:
+    return Coded(values.names, values.codes[rows]) if isinstance(values, Coded) else values[rows]
+
+
+def merge_profiles(one: Profile, *others: Profile) -> Profile:
+    """Return the profile of all together; in which order makes no difference.
 
     Raises:
         InputError: They are of other families, bins or versions.
     """
+    parts = (one, *others)
     for name in ("schema_version", "family", "columns"):
-        if getattr(one, name) != getattr(other, name):
+        if any(getattr(part, name) != getattr(one, name) for part in others):
             raise InputError(
                 f"two profiles of another {name}",
                 rule="profiles add up where family, bins and version are the same",
                 remedy="profile both with the bins of one reference",
             )
-    speakers = sorted({*one.speakers, *other.speakers})
+    speakers = sorted({name for part in parts for name in part.speakers})
     number = {name: place for place, name in enumerate(speakers)}
     rows = np.zeros(len(speakers), dtype=np.int64)
     counts = np.zeros((len(speakers), one.counts.shape[1]), dtype=np.int64)
     models: dict[str, int] = {}
-    for part in (one, other):
+    for part in parts:
         places = np.array([number[name] for name in part.speakers], dtype=np.int64)
         rows[places] += part.rows
         counts[places] += part.counts
@@ -141,6 +158,41 @@ def merge_profiles(one: Profile, other: Profile) -> Profile:
             models[model] = models.get(model, 0) + times
     models = {name: models[name] for name in sorted(models)}
     return Profile(one.family, one.columns, tuple(speakers), rows, counts, models, one.schema_version)
+
+
+def profile_slots(
+    family: str, columns: tuple[Column, ...], predictions: PredictionColumns, slots: Integers
+) -> dict[int, Profile]:
+    """Return a profile of each slot that is met, by slot; together they are that of all.
+
+    Args:
+        family: Whose.
+        columns: With the reference's bins.
+        predictions: Their values.
+        slots: Of each row, int64 [n].
+
+    Raises:
+        InputError: A column has no values.
+    """
+    order = np.argsort(slots, kind="stable")
+    met, starts = np.unique(slots[order], return_index=True)
+    parts = np.split(order, starts[1:])
+    return {
+        int(slot): make_profile(family, columns, predictions.take(rows))
+        for slot, rows in zip(met, parts if len(met) else [], strict=True)
+    }
+
+
+def is_same(one: Profile, other: Profile) -> bool:
+    """Return whether two profiles count the same: of the same speakers, bins and models."""
+    if (one.family, one.columns, one.speakers, dict(one.models)) != (
+        other.family,
+        other.columns,
+        other.speakers,
+        dict(other.models),
+    ):
+        return False
+    return np.array_equal(one.rows, other.rows) and np.array_equal(one.counts, other.counts)
 
 
 def keep_columns(profile: Profile, names: set[str]) -> Profile:

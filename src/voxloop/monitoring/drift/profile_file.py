@@ -1,9 +1,14 @@
-"""A reference profile as a file: JSON, its owner's alone, for it names speakers by their pseudonyms."""
+"""A reference profile as a file: JSON, its owner's alone, for it names speakers by their pseudonyms.
+
+Counts are kept by the slots of a season and add up to those of all (`voxloop.monitoring.drift.season`).
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import AwareDatetime, ValidationError
@@ -11,12 +16,36 @@ from pydantic import AwareDatetime, ValidationError
 from voxloop.config import StrictModel
 from voxloop.errors import InputError
 from voxloop.monitoring.drift.columns import Column
-from voxloop.monitoring.drift.profile import SCHEMA_VERSION, Profile
+from voxloop.monitoring.drift.profile import SCHEMA_VERSION, Profile, merge_profiles
+from voxloop.monitoring.drift.season import NO_SEASON, Season
 from voxloop.monitoring.prediction_files import OWNER_ALONE
 from voxloop.store.atomic import write_file
 from voxloop.store.digests import canonical_json
 
 REMEDY = "make one: voxloop drift TASK --make-reference --since DAY --until DAY"
+
+
+WITHOUT_SEASONS = 1
+"""Version of the form before there were seasons: its counts are of all hours."""
+_COUNTED = ("speakers", "rows", "counts", "models")
+
+
+class SlotCounts(StrictModel):
+    """What was counted in a slot of the season.
+
+    Args:
+        slot: Which one; 0 without seasons.
+        speakers: Pseudonyms.
+        rows: Of each speaker.
+        counts: Of each speaker and bin, the bins of all columns in one row.
+        models: Rows of each model, by digest.
+    """
+
+    slot: int
+    speakers: tuple[str, ...]
+    rows: tuple[int, ...]
+    counts: tuple[tuple[int, ...], ...]
+    models: dict[str, int]
 
 
 class ReferenceFile(StrictModel):
@@ -27,53 +56,83 @@ class ReferenceFile(StrictModel):
         family: Whose predictions.
         since: Begin of what was profiled.
         until: Its end.
-        columns: With their bins.
-        speakers: Pseudonyms.
-        rows: Of each speaker.
-        counts: Of each speaker and bin, the bins of all columns in one row.
-        models: Rows of each model, by digest.
+        season: By which it is kept.
+        columns: With their bins, those of all slots.
+        slots: What was counted in each slot in which anybody called, by slot.
     """
 
     schema_version: int
     family: str
     since: AwareDatetime
     until: AwareDatetime
+    season: Season
     columns: tuple[Column, ...]
-    speakers: tuple[str, ...]
-    rows: tuple[int, ...]
-    counts: tuple[tuple[int, ...], ...]
-    models: dict[str, int]
+    slots: tuple[SlotCounts, ...]
 
-    def as_profile(self) -> Profile:
-        """Return the profile.
+    def as_profile(self, slots: Iterable[int] | None = None) -> Profile:
+        """Return the profile of some slots together; of all without any named.
+
+        Args:
+            slots: Which; one in which nobody called has nobody.
 
         Raises:
             ValueError: The counts are not of these speakers and bins, or the bins are none.
         """
+        wanted = None if slots is None else {*slots}
+        parts = [self._profile_slot(one) for one in self.slots if wanted is None or one.slot in wanted]
+        empty = SlotCounts(slot=0, speakers=(), rows=(), counts=(), models={})
+        return merge_profiles(*parts) if parts else self._profile_slot(empty)
+
+    def require_sound(self) -> None:
+        """Raise `ValueError` unless bins, counts and slots fit together."""
         if wrong := [column.name for column in self.columns if not column.is_sound]:
             raise ValueError(f"the bins of {wrong[0]} do not fit together")
+        numbers = [one.slot for one in self.slots]
+        if numbers != sorted({*numbers}) or not {*numbers} <= {*range(self.season.slots)}:
+            raise ValueError("its slots are not those of its season")
+        for one in self.slots:
+            self._profile_slot(one)
+
+    def _profile_slot(self, one: SlotCounts) -> Profile:
         bins = sum(column.bins for column in self.columns)
-        counts = np.array(self.counts, dtype=np.int64).reshape(len(self.speakers), bins)
-        rows = np.array(self.rows, dtype=np.int64)
-        if rows.shape != (len(self.speakers),) or (counts < 0).any() or (rows < 0).any():
+        counts = np.array(one.counts, dtype=np.int64).reshape(len(one.speakers), bins)
+        rows = np.array(one.rows, dtype=np.int64)
+        if (
+            len({*one.speakers}) != len(one.speakers)
+            or rows.shape != (len(one.speakers),)
+            or (counts < 0).any()
+            or (rows < 0).any()
+        ):
             raise ValueError("its counts are not of its speakers")
-        return Profile(self.family, self.columns, self.speakers, rows, counts, self.models, self.schema_version)
+        return Profile(self.family, self.columns, one.speakers, rows, counts, one.models, self.schema_version)
 
 
-def describe_reference(profile: Profile, since: AwareDatetime, until: AwareDatetime) -> ReferenceFile:
+def describe_reference(
+    slots: Mapping[int, Profile], season: Season, since: AwareDatetime, until: AwareDatetime
+) -> ReferenceFile:
     """Return what is written of a reference.
 
     Args:
-        profile: Of the reference.
+        slots: Profiles of the reference by slot, one at least.
+        season: Whose slots they are.
         since: Begin of what was profiled.
         until: Its end.
     """
+    one = next(iter(slots.values()))
     return ReferenceFile(
-        schema_version=profile.schema_version,
-        family=profile.family,
+        schema_version=one.schema_version,
+        family=one.family,
         since=since,
         until=until,
-        columns=profile.columns,
+        season=season,
+        columns=one.columns,
+        slots=tuple(_describe_slot(slot, slots[slot]) for slot in sorted(slots)),
+    )
+
+
+def _describe_slot(slot: int, profile: Profile) -> SlotCounts:
+    return SlotCounts(
+        slot=slot,
         speakers=profile.speakers,
         rows=tuple(profile.rows.tolist()),
         counts=tuple(map(tuple, profile.counts.tolist())),
@@ -91,7 +150,7 @@ def write_reference(path: Path, reference: ReferenceFile) -> None:
 
 
 def read_reference(path: Path, family: str) -> ReferenceFile:
-    """Read the reference of a family.
+    """Read the reference of a family; one of the form before there were seasons is a reference without them.
 
     Raises:
         InputError: There is none, it is of another version or family, or not what was written.
@@ -103,13 +162,15 @@ def read_reference(path: Path, family: str) -> ReferenceFile:
         raise InputError(f"{path} does not exist", rule="a window is held against a reference", remedy=REMEDY) from None
     except (OSError, ValueError, TypeError, KeyError) as unreadable:
         raise InputError(f"{path} is no reference: {str(unreadable)[:200]!r}", remedy=REMEDY) from None
-    if version != SCHEMA_VERSION:
+    if version not in (WITHOUT_SEASONS, SCHEMA_VERSION):
         raise InputError(
-            f"{path} has schema version {version!r:.40}", rule=f"this one reads {SCHEMA_VERSION}", remedy=REMEDY
+            f"{path} has schema version {version!r:.40}",
+            rule=f"this one reads {WITHOUT_SEASONS} and {SCHEMA_VERSION}",
+            remedy=REMEDY,
         )
     try:
-        reference = ReferenceFile.model_validate(content)
-        reference.as_profile()
+        reference = ReferenceFile.model_validate(_give_season(content) if version == WITHOUT_SEASONS else content)
+        reference.require_sound()
     except (ValidationError, ValueError) as malformed:
         raise InputError(f"{path} is no reference: {str(malformed)[:200]!r}", remedy=REMEDY) from None
     if reference.family != family:
@@ -117,3 +178,15 @@ def read_reference(path: Path, family: str) -> ReferenceFile:
             f"{path} is of {reference.family}", rule=f"{family} is held against its own reference", remedy=REMEDY
         )
     return reference
+
+
+def _give_season(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a file of version 1 as one of this version, all of it in one slot."""
+    rest = {name: value for name, value in content.items() if name not in _COUNTED}
+    counted = {name: content[name] for name in _COUNTED if name in content}
+    return {
+        **rest,
+        "schema_version": SCHEMA_VERSION,
+        "season": NO_SEASON.model_dump(mode="json"),
+        "slots": [{"slot": 0, **counted}],
+    }

@@ -12,8 +12,9 @@ from voxloop.errors import RefusedError
 from voxloop.ledger.entry import ATTEMPT_ENDED, REGISTRATION, RETRAINING, Entry
 from voxloop.monitoring.drift.check import Judgement, check_window
 from voxloop.monitoring.drift.columns import fix_columns
+from voxloop.monitoring.drift.holding import hold_against
 from voxloop.monitoring.drift.policy import Decision, DriftPolicy, JudgedWindow
-from voxloop.monitoring.drift.profile import make_profile
+from voxloop.monitoring.drift.profile import make_profile, profile_slots
 from voxloop.monitoring.drift.profile_file import ReferenceFile, describe_reference
 from voxloop.monitoring.drift.window import read_predictions
 
@@ -27,11 +28,12 @@ A judgement is none: the gate writes it for an experiment too, and whenever a po
 
 @dataclass(frozen=True)
 class WatchedWindow:
-    """A window and what is said of it."""
+    """A window, which part of the reference it was held against, and what is said of it."""
 
     start: datetime
     end: datetime
     judgement: Judgement
+    held_against: str
 
     def as_judged(self) -> JudgedWindow:
         """Return what the policy needs."""
@@ -39,7 +41,7 @@ class WatchedWindow:
 
 
 def make_reference(place: Path, family: str, since: datetime, until: datetime, policy: DriftPolicy) -> ReferenceFile:
-    """Profile the answers of [since, until), and fix the bins by them.
+    """Profile the answers of [since, until) by the slots of the policy's season, and fix the bins by all of them.
 
     Args:
         place: Folder of the prediction log.
@@ -55,10 +57,10 @@ def make_reference(place: Path, family: str, since: datetime, until: datetime, p
     tolerance = timedelta(seconds=policy.clock_seconds)
     read = read_predictions(place, family, since, until, most_lost=policy.most_lost, tolerance=tolerance)
     columns = fix_columns(read.predictions.known_values(), policy.check.bins)
-    profile = make_profile(family, columns, read.predictions)
     problems = [*read.problems]
-    if len(profile.speakers) < policy.check.least_reference_speakers:
-        problems.append(f"{len(profile.speakers)} speakers, of {policy.check.least_reference_speakers} at least")
+    speakers = len(read.predictions.speakers.sort().names)
+    if speakers < policy.check.least_reference_speakers:
+        problems.append(f"{speakers} speakers, of {policy.check.least_reference_speakers} at least")
     if not columns:
         problems.append("no column has a value")
     if problems:
@@ -67,7 +69,9 @@ def make_reference(place: Path, family: str, since: datetime, until: datetime, p
             rule="what windows are held against is whole, and of many speakers",
             remedy="take another or a longer interval",
         )
-    return describe_reference(profile, since, until)
+    season = policy.season.season
+    slots = profile_slots(family, columns, read.predictions, season.find_slots(read.moments))
+    return describe_reference(slots, season, since, until)
 
 
 def list_windows(policy: DriftPolicy, at: datetime) -> list[tuple[datetime, datetime]]:
@@ -87,24 +91,26 @@ def watch_windows(place: Path, reference: ReferenceFile, policy: DriftPolicy, at
         reference: What they are held against.
         policy: How.
         at: Aware.
+
+    Raises:
+        InputError: The reference is kept by another season than the policy's.
     """
-    return [
-        WatchedWindow(start, end, judge_window(place, reference, policy, start, end))
-        for start, end in list_windows(policy, at)
-    ]
+    return [judge_window(place, reference, policy, start, end) for start, end in list_windows(policy, at)]
 
 
 def judge_window(
     place: Path, reference: ReferenceFile, policy: DriftPolicy, start: datetime, end: datetime
-) -> Judgement:
+) -> WatchedWindow:
     """Judge one window; arguments as `watch_windows`."""
+    held = hold_against(reference, policy, start, end)
     tolerance = timedelta(seconds=policy.clock_seconds)
     read = read_predictions(place, reference.family, start, end, most_lost=policy.most_lost, tolerance=tolerance)
-    problems = list(read.problems)
+    problems = [*read.problems, *held.problems]
     if start < reference.until and end > reference.since:
         problems.append("it is part of the reference")
     window = make_profile(reference.family, reference.columns, read.predictions)
-    return check_window(reference.as_profile(), window, policy.check, problems=problems)
+    judged = check_window(held.profile, window, policy.check, problems=problems, notes=held.notes)
+    return WatchedWindow(start, end, judged, held.name)
 
 
 def find_last_retraining(entries: Iterable[Entry], family: str) -> datetime | None:
@@ -117,6 +123,7 @@ def describe_watch(
     reference: ReferenceFile, windows: Sequence[WatchedWindow], decision: Decision, at: datetime
 ) -> dict[str, Any]:
     """Return the report of a watch as JSON values."""
+    whole = reference.as_profile()
     return {
         "report_version": REPORT_VERSION,
         "family": reference.family,
@@ -124,11 +131,18 @@ def describe_watch(
         "reference": {
             "since": reference.since.isoformat(),
             "until": reference.until.isoformat(),
-            "speakers": len(reference.speakers),
-            "rows": sum(reference.rows),
+            "speakers": len(whole.speakers),
+            "rows": whole.row_count,
+            "season": reference.season.model_dump(mode="json"),
         },
         "windows": [
-            {"start": one.start.isoformat(), "end": one.end.isoformat(), **asdict(one.judgement)} for one in windows
+            {
+                "start": one.start.isoformat(),
+                "end": one.end.isoformat(),
+                "held_against": one.held_against,
+                **asdict(one.judgement),
+            }
+            for one in windows
         ],
         "decision": {
             "is_triggered": decision.is_triggered,

@@ -30,10 +30,12 @@ class LogWindow:
 
     Args:
         predictions: What callers were answered, shadows and failures left out.
+        moments: When each answer left, UTC, datetime64[us] [n].
         problems: Why nothing can be told of them; none where all is well.
     """
 
     predictions: PredictionColumns
+    moments: npt.NDArray[np.datetime64]
     problems: tuple[str, ...]
 
 
@@ -57,7 +59,9 @@ def read_predictions(
     problems = _find_gaps(window, most_lost)
     problems += find_clock_problems(window.table, place, family, start, end, tolerance=tolerance)
     answered = pc.and_(pc.equal(window.table["status"], ANSWERED), pc.invert(window.table["is_shadow"]))
-    return LogWindow(as_arrays(window.table.filter(answered)), tuple(problems))
+    table = window.table.filter(answered)
+    moments = np.asarray(table["at"].to_numpy(), dtype="datetime64[us]")
+    return LogWindow(as_arrays(table), moments, tuple(problems))
 
 
 def as_arrays(table: pa.Table) -> PredictionColumns:

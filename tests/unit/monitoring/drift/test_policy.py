@@ -12,7 +12,8 @@ from voxloop.data.group_test import NullConfig
 from voxloop.errors import ConfigError
 from voxloop.monitoring.decision import DecisionPolicy
 from voxloop.monitoring.drift.check import Outcome
-from voxloop.monitoring.drift.policy import Decision, DriftPolicy, JudgedWindow, decide
+from voxloop.monitoring.drift.policy import Decision, DriftPolicy, JudgedWindow, ReportConfig, decide
+from voxloop.monitoring.drift.season import Period, SeasonPolicy, ThinSlots
 from voxloop.monitoring.label_policy import LabelPolicy
 from voxloop.tasks import task_names
 
@@ -24,7 +25,9 @@ POLICY = DriftPolicy(
     most_lost=0.01,
     clock_seconds=300.0,
     settle_seconds=60.0,
+    season=SeasonPolicy(by=Period.NONE, zone="UTC", thin_slots=ThinSlots.CANNOT_TELL),
     check=CONFIG,
+    report=ReportConfig(rows=20_000, seed=1),
     decision=DecisionPolicy(
         arguments="local",
         smallest_labelled_hours=0.1,
@@ -157,7 +160,20 @@ def test_every_family_has_its_policy(task: str) -> None:
     assert policy.check.false_alarms == 0.02
 
 
-@pytest.mark.parametrize("change", ["drifted=7", "window_minutes=7", "windows=0", "check.bins=1", "k=3"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "drifted=7",
+        "window_minutes=7",
+        "windows=0",
+        "check.bins=1",
+        "k=3",
+        "season.by=month",
+        "season.zone=Warsaw",
+        "season.zone=../etc",
+        "season.thin_slots=guess",
+    ],
+)
 def test_a_policy_that_cannot_be_is_refused(change: str) -> None:
     with pytest.raises(ConfigError):
         load_config(DriftPolicy, find_config("drift", "emotion"), (change,))
