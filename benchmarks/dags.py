@@ -17,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.report import Finding
 from voxloop.settings import child_environment
@@ -85,13 +86,13 @@ def measure(folder: Path) -> list[Finding]:
     ]
 
 
-def parse(bare: Path, file: Path) -> dict[str, list[float]]:
+def parse(bare: Path, file: Path) -> dict[str, Any]:
     """Return what a fresh process found when it parsed the bare file and this one."""
     environment = child_environment({"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")})
     done = subprocess.run(
         [sys.executable, "-c", PARSE, bare, file], env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
-    told: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told
 
 
