@@ -113,7 +113,8 @@ def of_nobody(values: dict[str, np.ndarray]) -> PredictionColumns:
 @pytest.mark.parametrize("measure", [PSI, JENSEN_SHANNON, WASSERSTEIN])
 def test_the_threshold_is_the_quick_checks_in_evidentlys_unit(measure: str) -> None:
     columns, generator = (Column("snr_db", (0.0, 1.0), (-0.5, 0.5, 1.5)),), np.random.default_rng(1)
-    rows = ReportRows(columns, *(of_nobody({"snr_db": generator.normal(at, 1, 300)}) for at in (0.0, 0.5)), ())
+    reference, window = (of_nobody({"snr_db": generator.normal(at, 1, 300)}) for at in (0.0, 0.5))
+    rows = ReportRows(columns, reference, window, ())
     (found,) = draw_page(rows, [Finding(measure, "snr_db", 0.0, 0.2)], "x")[1]
     assert found.value is not None
     thresholds = [share * found.value for share in (0.95, 1.05)]
