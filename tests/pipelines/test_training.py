@@ -151,6 +151,7 @@ def champion(passed: RunResult) -> Iterator[RunResult]:
     client.delete_registered_model_alias("emotion", "champion")
 
 
+@pytest.mark.skipif(Settings().trials < 1, reason=ONE_MORE)
 def test_a_model_worse_than_the_champion_registers_nothing(train: Train, champion: RunResult) -> None:
     before = find_versions()
     result = train(overrides=["optimiser.learning_rate=1.0e-9"])  # it learns nothing

@@ -37,7 +37,8 @@ def prepare(settings: Settings) -> Path:
     stub = wheel / "python_backend_stubs" / version / STUB
     if not stub.is_file():
         raise ConfigError(f"{wheel} has no stub for Python {version}", remedy="make .venv-triton anew: `make setup`")
-    for source in [*(wheel / "backends" / "python").iterdir(), stub]:
+    files = [path for path in (wheel / "backends" / "python").iterdir() if path.is_file()]  # byte code lies in a folder
+    for source in [*files, stub]:
         _link(backend / source.name, source)
     settings.model_repository.mkdir(parents=True, exist_ok=True)
     return wheel / "bin" / "tritonserver"

@@ -85,6 +85,10 @@ class Draft:
                 raise _unfit(name, text, f"1 to {LONGEST_NAME} printable characters")
         if self.at.tzinfo is None:
             raise _unfit("at", self.at.isoformat(), "a time says its zone")
+        try:
+            self.at.astimezone(UTC)
+        except OverflowError:
+            raise _unfit("at", self.at.isoformat(), "a time is in the years 1 to 9999 in UTC too") from None
         if len(self.text) > LONGEST_PAYLOAD:
             raise _unfit("payload", f"{len(self.text)} characters", f"at most {LONGEST_PAYLOAD}")
 
