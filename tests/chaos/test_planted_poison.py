@@ -89,6 +89,7 @@ def audit(rows: AuditRows) -> PoisonReport:
     return audit_rows(rows, CONFIG, "emotion", cleanlab)
 
 
+@pytest.mark.slow
 def test_clean_worlds_are_seldom_accused(worlds: list[AuditRows]) -> None:
     reports = [audit(rows) for rows in worlds]
     accused = [sorted(alarms(report)) for report in reports if report.verdict is not Verdict.PASS]

@@ -64,6 +64,7 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tones(tmp_path_factory.mktemp("tones") / "dataset")
 
 
+@pytest.mark.slow
 def test_labels_are_learnt_and_shuffled_ones_are_chance(tones: Path, tmp_path: Path) -> None:
     reports = {
         shuffled: run_all(make_run(tones, tmp_path / str(shuffled), shuffled=shuffled)) for shuffled in (False, True)
@@ -77,6 +78,7 @@ def test_labels_are_learnt_and_shuffled_ones_are_chance(tones: Path, tmp_path: P
     assert (tmp_path / "True" / "report.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_finished_fold_is_kept_and_a_training_that_is_done_is_not_done_again(
     tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +97,7 @@ def test_a_finished_fold_is_kept_and_a_training_that_is_done_is_not_done_again(
     assert not (tmp_path / "work" / "dataset").exists()
 
 
+@pytest.mark.slow
 def test_given_minutes_a_training_takes_the_epochs_that_fit(tones: Path, tmp_path: Path) -> None:
     run = make_run(tones, tmp_path)
     timed = dataclasses.replace(run, question=dataclasses.replace(run.question, minutes=0.01))

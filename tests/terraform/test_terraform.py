@@ -76,12 +76,14 @@ def test_the_configuration_is_valid(offline: Path) -> None:
     assert json.loads(must(terraform(offline, "validate", "-json")))["diagnostics"] == []
 
 
+@pytest.mark.slow
 def test_the_modules_keep_their_promises(offline: Path) -> None:
     summary = must(terraform(offline, "test", "-no-color"))
     runs = sum(path.read_text(encoding="utf-8").count('\nrun "') for path in SOURCE.glob("tests/*.tftest.hcl"))
     assert f"Success! {runs} passed, 0 failed." in summary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("guard", "weaker"),
     [

@@ -143,6 +143,7 @@ def test_it_goes_on_without_the_source(few: Path, source: Path, tmp_path: Path) 
         fit_task(few, tmp_path / "parts", **parts)
 
 
+@pytest.mark.slow
 def test_the_graph_needs_no_source(trained: Path, tmp_path: Path) -> None:
     weights, folder = tmp_path / "weights", tmp_path / "model"
     shutil.copytree(trained, weights)
