@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import InputError, IntegrityError, RefusedError
 from voxloop.runners.recorded_outputs import Row, compare, draw_table
-from voxloop.runners.rerun import STEPS, read_sealed_record, read_step, recompute
+from voxloop.runners.rerun import (
+    STEPS,
+    find_newest_attempt,
+    name_fresh_place,
+    read_sealed_record,
+    read_step,
+    recompute,
+)
 from voxloop.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -80,7 +87,7 @@ def replay(retrain_id: str, out: Path | None = None) -> Path:
     settings = get_settings()
     found = _require_judged(require_retraining(open_ledger(settings).read(), retrain_id))
     folder = retraining_folder(settings, found.retrain_id)
-    place = out or _fresh_place(folder)
+    place = out or name_fresh_place(folder, "replay")
     refuse_occupied(place)
     findings = []
     for finding in _replay(settings, found, folder, place):
@@ -103,14 +110,9 @@ def _require_judged(found: Retraining) -> Retraining:
         raise InputError(
             f"{found.retrain_id} is {found.state}: {found.ending}",
             rule="what is built again came to a verdict",
-            remedy="name one that did: `voxloop ledger show --kind attempt-ended` lists them",
+            remedy="name one that did: `voxloop ledger show --kind attempt_ended` lists them",
         )
     return found
-
-
-def _fresh_place(folder: Path) -> Path:
-    numbers = (folder / "reruns" / f"replay-{number}" for number in range(1, 1_000_000))
-    return next(place for place in numbers if not place.exists())
 
 
 def _replay(settings: Settings, found: Retraining, folder: Path, place: Path) -> Iterator[Finding]:
@@ -190,10 +192,9 @@ def _list_finished(folder: Path) -> list[str]:
     """Return the steps that are functions of their inputs and came to their end, in the order they are done."""
     from voxloop.runners.kfp_package import read_package, read_steps
 
-    attempts = sorted((folder / "steps").glob("*"), key=lambda path: path.stat().st_mtime)
-    if not attempts or not (folder / "pipeline.yaml").is_file():
+    if (attempt := find_newest_attempt(folder)) is None:
         return []
-    left = read_steps(read_package(folder / "pipeline.yaml"), attempts[-1])
+    left = read_steps(read_package(folder / "pipeline.yaml"), attempt)
     return [step for step in STEPS if step in left and left[step].finished]
 
 

@@ -41,7 +41,7 @@ def rerun(run: str, step: str, out: Path | None = None) -> Path:
     folder = find_run(run)
     recorded = read_step(folder, step)
     record = read_sealed_record(recorded)
-    place = out or _fresh_place(folder, step)
+    place = out or name_fresh_place(folder, step)
     recompute(recorded, record, place)
     print(f"step {step} of {folder.name}, done again in {place}", flush=True)
     if record is None:
@@ -86,16 +86,15 @@ def read_step(folder: Path, step: str) -> RecordedStep:
     from voxloop.runners.result import RunResult
 
     result = RunResult.read(folder)
-    package = folder / "pipeline.yaml"
-    attempts = sorted((folder / "steps").glob("*"), key=lambda path: path.stat().st_mtime)
-    if result.runner != "local" or not package.is_file() or not attempts:
+    attempt = find_newest_attempt(folder)
+    if result.runner != "local" or attempt is None:
         raise InputError(
             f"{folder.name} is no local run with its steps",
             rule=f"it was run by {result.runner}; pipeline.yaml and steps/ lie in a local run's folder",
             remedy="name a run of `voxloop run` with the local runner",
         )
-    spec = read_package(package)
-    recorded = find_step(spec, read_steps(spec, attempts[-1]), result.arguments, step)
+    spec = read_package(folder / "pipeline.yaml")
+    recorded = find_step(spec, read_steps(spec, attempt), result.arguments, step)
     if recorded.function not in STEPS:
         raise InputError(
             f"{step} is an act", rule="only steps give the same again", remedy=f"name one of {', '.join(STEPS)}"
@@ -136,9 +135,16 @@ def read_sealed_record(recorded: RecordedStep) -> StepRecord | None:
     return record
 
 
-def _fresh_place(folder: Path, step: str) -> Path:
-    numbers = (folder / "reruns" / f"{step}-{number}" for number in range(1, 1_000_000))
+def name_fresh_place(folder: Path, what: str) -> Path:
+    """Return a folder under a run's `reruns` that is not there yet."""
+    numbers = (folder / "reruns" / f"{what}-{number}" for number in range(1, 1_000_000))
     return next(place for place in numbers if not place.exists())
+
+
+def find_newest_attempt(folder: Path) -> Path | None:
+    """Return the folder of a run's last attempt; None where it has none, or not the pipeline that was run."""
+    attempts = sorted((folder / "steps").glob("*"), key=lambda path: path.stat().st_mtime)
+    return attempts[-1] if attempts and (folder / "pipeline.yaml").is_file() else None
 
 
 def _call(recorded: RecordedStep, out: Path) -> None:

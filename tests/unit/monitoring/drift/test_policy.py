@@ -7,14 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.monitoring.drift.worlds import CONFIG
+from tests.unit.monitoring.labelled import POLICY as LABELS_ENOUGH
 from voxloop.config import find_config, load_config
-from voxloop.data.group_test import NullConfig
 from voxloop.errors import ConfigError
 from voxloop.monitoring.decision import DecisionPolicy
 from voxloop.monitoring.drift.check import Outcome
 from voxloop.monitoring.drift.policy import Decision, DriftPolicy, JudgedWindow, ReportConfig, decide
 from voxloop.monitoring.drift.season import Period, SeasonPolicy, ThinSlots
-from voxloop.monitoring.label_policy import LabelPolicy
 from voxloop.tasks import task_names
 
 POLICY = DriftPolicy(
@@ -35,15 +34,7 @@ POLICY = DriftPolicy(
         most_cost_per_point=50.0,
         alarming_loss=0.05,
     ),
-    labels=LabelPolicy(
-        days=28,
-        least_answers=100,
-        least_speakers=8,
-        most_of_one_key=0.9,
-        most_of_one_label=0.9,
-        most_contradicted=0.05,
-        key_null=NullConfig(trim=0.0, floor=0.05, speaker_excess=0.25, source_excess=0.2),
-    ),
+    labels=LABELS_ENOUGH,
 )
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 NOW = NOON + timedelta(minutes=1)
