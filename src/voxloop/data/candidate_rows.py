@@ -33,10 +33,11 @@ def load_row(config: CorpusConfig, candidate: Candidate, *, virtual: bool = Fals
     """Load a candidate: decode, check, normalise its text, encode.
 
     Args:
-        config: Limits and split.
+        config: Limits and split, where the candidate has none of its own.
         candidate: What to load.
         virtual: Its sound comes from no file: decoding has not checked its samples.
     """
+    config = candidate.config or config
     try:
         utterance = candidate.load()
         if virtual and utterance.waveform is not None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voxloop.data.manifest import MANIFEST_NAME
-from voxloop.data.schema import MANIFEST_COLUMNS, UTTERANCE_SCHEMA
+from voxloop.data.schema import MANIFEST_COLUMNS, UTTERANCE_SCHEMA, fill_added
 from voxloop.errors import InputError, IntegrityError
 
 
@@ -23,8 +23,8 @@ def read_columns(dataset: Path) -> pa.Table:
     tables = []
     for path in _list_shards(dataset):
         with pq.ParquetFile(path) as file:
-            names = [name for name in MANIFEST_COLUMNS if name in file.schema_arrow.names]
-            tables.append(file.read(columns=names))
+            table = fill_added(file.read(columns=list(MANIFEST_COLUMNS)), MANIFEST_COLUMNS)
+            tables.append(table.select([name for name in MANIFEST_COLUMNS if name in table.column_names]))
     return pa.concat_tables(tables) if tables else _empty()
 
 

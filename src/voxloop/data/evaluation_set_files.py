@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from voxloop.data.schema import TRAITS
+from voxloop.data.schema import ADDED_COLUMNS, TRAITS
 from voxloop.data.shards import MEASURES_NAME, read_manifest
 from voxloop.data.splits import Split
 from voxloop.errors import IntegrityError
@@ -22,7 +22,11 @@ FROZEN_COLUMNS = (
     *("utterance_id", "sha256", "speaker_id", "session_id", "split", "language", "text", "emotion", "gender", "age"),
     *TRAITS,
 )
-"""What the digest of a row covers: who it is, its audio by digest, and the labels that are judged by."""
+"""What the digest of a row covers: who it is, its audio by digest, and the labels that are judged by.
+
+A column that came later, `ADDED_COLUMNS`, is covered where a row has a value in it: the digest of a row that was frozen
+before is what it was.
+"""
 
 
 def digest_rows(folder: Path, split: Split | None = None) -> dict[str, str]:
@@ -35,7 +39,7 @@ def digest_rows(folder: Path, split: Split | None = None) -> dict[str, str]:
     Raises:
         IntegrityError: Two rows have one id.
     """
-    rows: list[dict[str, Any]] = read_manifest(folder, FROZEN_COLUMNS, split).to_pylist()
+    rows = [_drop_unknown(row) for row in read_manifest(folder, (*FROZEN_COLUMNS, *ADDED_COLUMNS), split).to_pylist()]
     measures = read_measures(folder)
     digests = {row["utterance_id"]: digest_json([row, measures.get(row["utterance_id"])]) for row in rows}
     if len(digests) != len(rows):
@@ -43,6 +47,19 @@ def digest_rows(folder: Path, split: Split | None = None) -> dict[str, str]:
             f"{folder} holds an utterance id twice", rule="an id names one row", remedy="correct the corpus"
         )
     return dict(sorted(digests.items()))
+
+
+def digest_contents(dataset: Path, split: Split) -> str | None:
+    """Return the digest of what the rows of a split hold, their sounds or texts by digest; None without rows.
+
+    Their order, their ids and their labels are not in it: a label that was corrected makes no fresh set.
+
+    Raises:
+        InputError: The folder is no dataset.
+        IntegrityError: A shard is missing.
+    """
+    contents = read_manifest(dataset, ("sha256",), split)["sha256"].to_pylist()
+    return digest_json(sorted(contents)) if contents else None
 
 
 def read_measures(folder: Path) -> dict[str, dict[str, float]]:
@@ -82,6 +99,10 @@ def make_read_only(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
             path.chmod(0o444)
+
+
+def _drop_unknown(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None or name not in ADDED_COLUMNS}
 
 
 def _is_number(value: float | None) -> bool:

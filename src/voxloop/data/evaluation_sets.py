@@ -93,6 +93,21 @@ class EvaluationSet(StrictModel):
         return self.model_copy(update={**seen, **changed, "folder": folder})
 
 
+def find_cut_since(root: Path, task: str, day: Date) -> EvaluationSet | None:
+    """Return the newest set of a family, cut on a day or after it, whose looks are counted; None without one.
+
+    Args:
+        root: `settings.evaluation_sets`.
+        task: Family.
+        day: The first that counts.
+
+    Raises:
+        IntegrityError: As `list_evaluation_sets`.
+    """
+    cut = [one for one in list_evaluation_sets(root, task) if one.looks == "counted" and one.date >= day]
+    return max(cut, key=lambda one: (one.date, one.name), default=None)
+
+
 def find_family(sets: Path | None, own: Path, task: str) -> Path | None:
     """Return the folder of a task's frozen sets, None when there are none yet.
 

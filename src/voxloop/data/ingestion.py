@@ -1,4 +1,8 @@
-"""From candidates to a dataset folder: shards, quarantine, manifest, report. Every candidate is counted somewhere."""
+"""From candidates to a dataset folder: shards, quarantine, manifest, report. Every candidate is counted somewhere.
+
+But for those that came after the moment a dataset is asked for: it is what it would have been then, byte for byte, so
+how many came later is told and not kept.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,18 @@ import math
 import time
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from voxloop.config import resolved
 from voxloop.data.candidate_rows import Loaded, Refusal, load_row
 from voxloop.data.corpora.reader import Candidate, CorpusConfig, CorpusReader
 from voxloop.data.decoding_pool import Death, DecodingPool, WorkerLimits
 from voxloop.data.manifest import Manifest, write_manifest
+from voxloop.data.recording_bound import part_at
 from voxloop.data.schema import QUARANTINE_SCHEMA, SCHEMA_VERSION
 from voxloop.data.shards import ShardWriter, write_measures
 from voxloop.data.tally import DatasetTally
@@ -41,15 +46,18 @@ class _Book:
         self.left_out = 0
         self.withheld = 0
         self._erased = erased
-        self._speakers = frozenset(config.speakers)
+        self._config = config
+        self._wanted: dict[int, frozenset[str]] = {}
         self._path_of: dict[str, str] = {}
 
-    def takes(self, speaker_id: str | None) -> bool:
+    def takes(self, speaker_id: str | None, candidate: Candidate) -> bool:
         """Return whether this speaker's utterances are wanted; otherwise count one of them.
 
         A file nobody is known to have spoken goes on: what it holds, or that it is refused, is found out by loading.
         """
-        if speaker_id is not None and self._speakers and speaker_id not in self._speakers:
+        config = candidate.config or self._config
+        wanted = self._wanted.setdefault(id(config), frozenset(config.speakers))
+        if speaker_id is not None and wanted and speaker_id not in wanted:
             self.left_out += 1
             return False
         if speaker_id is not None and speaker_id in self._erased:
@@ -63,7 +71,7 @@ class _Book:
             outcome = Refusal(candidate.path, outcome.reason, outcome.detail)
         if isinstance(outcome, Loaded):
             row, name = outcome.row, outcome.row["utterance_id"]
-            if candidate.speaker_id is None and not self.takes(row["speaker_id"]):
+            if candidate.speaker_id is None and not self.takes(row["speaker_id"], candidate):
                 return
             if name not in self._path_of:
                 self._path_of[name] = candidate.path
@@ -82,6 +90,7 @@ def write_dataset(
     config: CorpusConfig,
     folder: Path,
     erased: Container[str] = (),
+    recorded_before: datetime | None = None,
 ) -> Manifest:
     """Load every candidate in a decoding worker and write the dataset it makes.
 
@@ -92,9 +101,10 @@ def write_dataset(
         folder: An existing, empty folder; filled with shards/, quarantine.parquet, manifest.json, report.html and,
             where the corpus gives any, measures.parquet.
         erased: Speakers whose utterances are withheld.
+        recorded_before: Candidates that say they were recorded at it or later are as if they were not there; aware.
 
     Returns:
-        The manifest: utterances + quarantined + left out + erased are all of the candidates.
+        The manifest: utterances + quarantined + left out + erased are all of the candidates recorded before.
 
     Raises:
         CorpusError: There are no candidates, a wanted speaker is unknown, nothing is left, or more than the configured
@@ -102,47 +112,76 @@ def write_dataset(
     """
     from voxloop.data.report_page import write_report
 
+    if recorded_before is not None:
+        candidates = _take_earlier(reader.name, candidates, recorded_before)
     _check_speakers(reader.name, candidates, config)
     book = _Book(reader.name, config, erased)
-    taken = [one for one in candidates if book.takes(one.speaker_id)]
+    taken = [one for one in candidates if book.takes(one.speaker_id, one)]
     with ShardWriter(folder, shard_bytes=round(config.shard_mebibytes * 2**20)) as writer:
-        for candidate, outcome in _load_all(book, taken, config, virtual=reader.locate is None):
+        for candidate, outcome in _load_all(
+            book, taken, config, virtual=reader.locate is None and not reader.list_parts
+        ):
             book.enter(candidate, outcome, writer)
     _check_refusals(book, len(taken), config)
     write_measures(book.measures, folder)
     refused = [vars(refusal) for refusal in book.refusals]
     pq.write_table(pa.Table.from_pylist(refused, schema=QUARANTINE_SCHEMA), folder / QUARANTINE_NAME)
-    manifest = _summarise(reader, config, book, writer)
+    manifest = _summarise(reader, config, book, writer, recorded_before)
     write_manifest(manifest, folder)
     write_report(folder)
     return manifest
 
 
-def _summarise(reader: CorpusReader, config: CorpusConfig, book: _Book, writer: ShardWriter) -> Manifest:
+def _take_earlier(corpus: str, candidates: Sequence[Candidate], bound: datetime) -> Sequence[Candidate]:
+    parted = part_at(candidates, bound)
+    print(f"ingest {corpus}: recorded before {bound.isoformat()}: {parted}", flush=True)
+    if parted.later and not parted.taken:
+        raise CorpusError(
+            f"all {parted.later} utterances of corpus {corpus} were recorded at {bound.isoformat()} or later",
+            rule="a dataset is not empty",
+            remedy="ask for a later moment (recorded_before), or for none",
+        )
+    return parted.taken
+
+
+def _summarise(
+    reader: CorpusReader,
+    config: CorpusConfig,
+    book: _Book,
+    writer: ShardWriter,
+    recorded_before: datetime | None,
+) -> Manifest:
     return Manifest(
         schema_version=SCHEMA_VERSION,
         corpus=reader.name,
-        parallel_texts=reader.parallel_texts,
+        parallel_texts=reader.has_parallel_texts(config),
         text_normaliser=NORMALISER_VERSION,
-        config=resolved(config),
+        config=reader.describe(config),
         **book.tally.counted(),
         shards=tuple(writer.entries),
         quarantined=dict(sorted(Counter(refusal.reason for refusal in book.refusals).items())),
         left_out=book.left_out,
         erased=book.withheld,
+        recorded_before=recorded_before,
     )
 
 
 def _check_speakers(corpus: str, candidates: Sequence[Candidate], config: CorpusConfig) -> None:
     if not candidates:
         raise CorpusError(f"corpus {corpus} has no utterances", rule="a dataset is not empty", remedy="give it some")
-    known = {candidate.speaker_id for candidate in candidates if candidate.speaker_id is not None}
-    if unknown := sorted(set(config.speakers) - known):
-        raise CorpusError(
-            f"corpus {corpus} has no speaker {unknown[0]!r}",
-            rule=f"its speakers are {', '.join(sorted(known)) or 'unknown'}",
-            remedy="correct the key `speakers`",
-        )
+    known: dict[int, tuple[CorpusConfig, set[str]]] = {}
+    for one in candidates:
+        of = one.config or config
+        _, names = known.setdefault(id(of), (of, set()))
+        if one.speaker_id is not None:
+            names.add(one.speaker_id)
+    for of, names in known.values():
+        if unknown := sorted({*of.speakers} - names):
+            raise CorpusError(
+                f"corpus {corpus} has no speaker {unknown[0]!r}",
+                rule=f"its speakers are {', '.join(sorted(names)) or 'unknown'}",
+                remedy="correct the key `speakers`",
+            )
 
 
 def _load_all(

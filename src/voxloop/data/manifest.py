@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,10 @@ class NumberSummary(StrictModel):
 
 
 class Manifest(StrictModel):
-    """Summary of a dataset. Every file found is in `utterances`, `quarantined`, `left_out` or `erased`."""
+    """Summary of a dataset. Every file found is in `utterances`, `quarantined`, `left_out` or `erased`.
+
+    But for those recorded at `recorded_before` or later: a night that is made up for has the dataset it would have had.
+    """
 
     schema_version: int
     corpus: str
@@ -65,6 +69,8 @@ class Manifest(StrictModel):
     """Utterances of speakers the configuration did not ask for."""
     erased: int
     """Utterances withheld because their speaker was erased."""
+    recorded_before: datetime | None = None
+    """What was recorded at that moment or later was not taken; None: nothing was left out for its time."""
 
 
 def write_manifest(manifest: Manifest, dataset: Path) -> Path:

@@ -5,6 +5,7 @@ What these functions return is well-formed XML too, so that a test can take a pa
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 from collections.abc import Iterable, Sequence
@@ -89,6 +90,12 @@ def make_fold(summary: str, *parts: str) -> str:
 def make_note(text: str) -> str:
     """Return a sentence of explanation."""
     return f'<p class="note">{escape_text(text)}</p>'
+
+
+def make_player(flac: bytes) -> str:
+    """Return a recording to listen to, inside the page: of a `SOUND_PAGE`."""
+    content = base64.b64encode(flac).decode("ascii")
+    return f'<audio controls="controls" preload="metadata" src="data:audio/flac;base64,{content}"></audio>'
 
 
 def make_table(

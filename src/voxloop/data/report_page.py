@@ -40,7 +40,7 @@ _UNITS = {
     "age": "years",
     **dict.fromkeys(TRAITS, "points on its scale"),
 }
-_COLUMNS = ("speaker_id", "split", "text", "source", "licence", *_LABELS, *_UNITS)
+_COLUMNS = ("speaker_id", "split", "text", "source", "licence", "device", *_LABELS, *_UNITS)
 _EXAMPLES = 3  # of each reason to refuse
 _COMMONEST = 25  # words
 _CONFIG_LINES = 200
@@ -80,10 +80,11 @@ def _describe_origin(manifest: Manifest, rows: pa.Table) -> str:
     reader = find_corpus(manifest.corpus) if manifest.corpus in CORPORA else None
     facts = [
         *([("corpus", reader.title), ("as its authors say", reader.size or "no size is told")] if reader else []),
-        *((column, _join_values(rows, column)) for column in ("source", "licence")),
+        *((column, _join_values(rows, column)) for column in ("source", "licence", "device")),
         ("rows", manifest.utterances),
         ("hours", f"{manifest.hours:,.6g}"),
         ("speakers", manifest.speakers),
+        *([("recorded before", manifest.recorded_before.isoformat())] if manifest.recorded_before else []),
         ("every speaker says the same sentences", "yes" if manifest.parallel_texts else "no"),
         ("version of rows, and of the text's rules", f"{manifest.schema_version}, {manifest.text_normaliser}"),
     ]

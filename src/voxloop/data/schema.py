@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from voxloop.speech.waveform import SAMPLE_RATE, Waveform, encode_flac, measure_
 from voxloop.store.digests import digest_bytes
 
 SCHEMA_VERSION = 2
+"""Another version is one that this code could not read; a column of `ADDED_COLUMNS` makes none."""
 
 
 def _column(name: str, kind: pa.DataType, *, required: bool = False) -> pa.Field:
@@ -40,15 +42,20 @@ UTTERANCE_SCHEMA = pa.schema(
         _column("neuroticism", pa.float64()),
         _column("gender", pa.string()),
         _column("age", pa.int32()),
+        _column("device", pa.string()),
         _column("source", pa.string(), required=True),
         _column("licence", pa.string(), required=True),
         _column("split", pa.string(), required=True),
     ]
 )
 """`audio` is 16 kHz mono 16-bit FLAC, `sha256` the digest of those bytes, `loudness_dbfs` their root mean square in dB
-of full scale, `text` what `data.text` normalised. Traits are on their corpus' own scale. Labels may be null: one corpus
+of full scale, `text` what `data.text` normalised, `device` what a recording was made with, in the words of its corpus.
+Traits are on their corpus' own scale. Labels may be null: one corpus
 seldom has all of them. A row of words alone (essays, transcripts) has null for audio and what is measured of it, and
 `sha256` is the digest of its text."""
+
+ADDED_COLUMNS = ("device",)
+"""Columns that shards written before them lack, each of which may be null: there it reads as null."""
 
 TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
 """The Big Five, as columns."""
@@ -73,6 +80,7 @@ class Utterance:
         waveform: float32 [n], 16 kHz, in [-1, 1]; None for an utterance of words alone, which must have a text.
         recorded_at: Aware, UTC.
         text: As the corpus spells it.
+        device: What it was recorded with, as the corpus or the platform says; None where neither does.
         traits: Big-Five scores by column name, where known.
         measures: Numbers that a corpus gives instead of the sound, by name; they are kept in `measures.parquet`.
     """
@@ -89,6 +97,7 @@ class Utterance:
     emotion: str | None = None
     gender: str | None = None
     age: int | None = None
+    device: str | None = None
     traits: dict[str, float] = field(default_factory=dict)
     measures: dict[str, float] = field(default_factory=dict)
 
@@ -98,6 +107,15 @@ def make_row(utterance: Utterance, split: str) -> dict[str, Any]:
     given = {name: getattr(utterance, name, None) for name in UTTERANCE_SCHEMA.names}
     heard = _describe_words(utterance) if utterance.waveform is None else _describe_sound(utterance.waveform)
     return {**given, **utterance.traits, **heard, "split": split}
+
+
+def fill_added(table: pa.Table, columns: Iterable[str]) -> pa.Table:
+    """Return the table with those of the columns that are `ADDED_COLUMNS` and that it lacks, null in every row."""
+    for name in columns:
+        if name in ADDED_COLUMNS and name not in table.column_names:
+            field = UTTERANCE_SCHEMA.field(name)
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
 
 
 def _describe_sound(waveform: Waveform) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from voxloop.data.manifest import ShardEntry, load_manifest
-from voxloop.data.schema import MANIFEST_COLUMNS, UTTERANCE_SCHEMA
+from voxloop.data.schema import ADDED_COLUMNS, MANIFEST_COLUMNS, UTTERANCE_SCHEMA, fill_added
 from voxloop.data.splits import Split
 from voxloop.errors import IntegrityError
 from voxloop.speech.waveform import Waveform, decode_flac
@@ -153,7 +153,7 @@ def _iter_group(file: pq.ParquetFile, group: int, split: Split | None) -> Iterat
     for row in file.read_row_group(group).to_pylist():
         audio = row.pop("audio")
         if audio is not None and (split is None or row["split"] == split):
-            yield row, decode_flac(audio)
+            yield dict.fromkeys(ADDED_COLUMNS) | row, decode_flac(audio)
 
 
 def _read_columns(dataset: Path, entry: ShardEntry, columns: list[str]) -> pa.Table:
@@ -163,7 +163,7 @@ def _read_columns(dataset: Path, entry: ShardEntry, columns: list[str]) -> pa.Ta
                 f"{dataset / entry.path} has {file.metadata.num_rows} rows, its manifest says {entry.rows}",
                 remedy="run `voxloop ingest` again",
             )
-        return file.read(columns=columns)
+        return fill_added(file.read(columns=columns), columns).select(columns)
 
 
 def _locate(dataset: Path, entry: ShardEntry) -> Path:

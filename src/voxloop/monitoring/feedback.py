@@ -27,7 +27,31 @@ MOST = 1_000_000
 FIRST_DAY, LAST_DAY = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 FIELDS = {"emotion": "emotion", "asr": "text", "personality": "traits"}
 """What a label of each family has."""
+PEOPLE = "people"
+"""Tenant of labels that people gave to what was chosen for them (`voxloop read-labels`)."""
+_PERSON = "person "
+_LONGEST_NAME = 64
 _NAME = re.compile(r"([0-9a-f]{32})-(\d{6})\.json")
+
+
+def name_person(name: str) -> str:
+    """Return the key of a person's labels; no key of the gateway is like it.
+
+    Raises:
+        InputError: The name is none.
+    """
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable() or name != name.strip():
+        raise InputError(
+            f"{name[:80]!r} names nobody",
+            rule=f"1 to {_LONGEST_NAME} printable characters, no space before or after",
+            remedy="name who listened, such as anna or anna@example.org",
+        )
+    return f"{_PERSON}{name}"
+
+
+def is_person(key_id: object) -> bool:
+    """Return whether a label's key is a person's, who was given what to label."""
+    return isinstance(key_id, str) and key_id.startswith(_PERSON)
 
 
 @dataclass(frozen=True)
@@ -79,7 +103,7 @@ def check_label(known: KnownRequest, label: Mapping[str, Any]) -> dict[str, Any]
 def record_feedback(
     place: Path, known: KnownRequest, label: dict[str, Any], *, tenant: str, key_id: str, at: datetime
 ) -> tuple[Feedback, bool]:
-    """Put a label into quarantine; the same label of the same key once more changes nothing.
+    """Put a label into quarantine; what the newest label of the same key says once more changes nothing.
 
     Args:
         place: Folder of all feedback.
@@ -99,9 +123,9 @@ def record_feedback(
     folder = place / QUARANTINE / known.family / f"{answered:%Y-%m-%d}"
     with hold_lock(place / ".lock"):
         before = sorted(folder.glob(f"{known.request_id}-*.json"))
-        newest = _read(before[-1]) if before else None
-        if newest and (newest.label, newest.key_id) == (label, key_id):
-            return newest, False
+        own = [one for one in map(_read, before) if one is not None and one.key_id == key_id]
+        if own and own[-1].label == label:
+            return own[-1], False
         given = Feedback(
             request_id=known.request_id,
             number=len(before) + 1,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,10 +27,12 @@ class LabelCheck:
     Args:
         doubts: Why nothing can be told by them.
         suspicions: What a person should look at.
+        suspicious_keys: The same by whose labels they are about.
     """
 
     doubts: tuple[str, ...]
     suspicions: tuple[str, ...]
+    suspicious_keys: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_labels(labelled: Labelled, contradicting: Mask, policy: LabelPolicy, poison: PoisonConfig) -> LabelCheck:
@@ -45,7 +47,9 @@ def check_labels(labelled: Labelled, contradicting: Mask, policy: LabelPolicy, p
     doubts = [*_find_few(labelled.answers, policy), *_find_one_sided(labelled, policy)]
     if labelled.unread:
         doubts.append(f"{len(labelled.unread)} files of the prediction log cannot be read: {labelled.unread[0][:100]}")
-    return LabelCheck(tuple(doubts), tuple(_find_suspicious_keys(labelled, contradicting, policy, poison)))
+    found = list(_find_suspicious_keys(labelled, contradicting, policy, poison))
+    keys = {key: "; ".join(told for of, told in found if of == key) for key, _ in found}
+    return LabelCheck(tuple(doubts), tuple(told for _, told in found), keys)
 
 
 def _find_few(answers: Sequence[LabelledAnswer], policy: LabelPolicy) -> Iterator[str]:
@@ -74,7 +78,8 @@ def _find_one_sided(labelled: Labelled, policy: LabelPolicy) -> Iterator[str]:
 
 def _find_suspicious_keys(
     labelled: Labelled, contradicting: Mask, policy: LabelPolicy, poison: PoisonConfig
-) -> Iterator[str]:
+) -> Iterator[tuple[str, str]]:
+    """Yield the keys, and what is to be said of each."""
     if not labelled.answers:
         return
     rows = _as_rows(labelled.answers)
@@ -86,10 +91,11 @@ def _find_suspicious_keys(
         # That a speaker is answered wrongly more often than others is what is to be measured, no fault of the labels.
         if one.group == "source" and one.alarm:
             about = f" ({one.about}, of the label given and the answer)" if one.about else ""
-            yield (
+            told = (
                 f"labels of key {one.name}{about} contradict {one.suspicious} of {one.rows} answers, "
                 f"{one.expected:.0%} expected, p {one.p_value:.2g} (limit {one.limit:.2g})"
             )
+            yield str(one.name), told
 
 
 def _as_rows(answers: Sequence[LabelledAnswer]) -> AuditRows:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from voxloop.data.text import NORMALISER_VERSION
-from voxloop.monitoring.feedback import FIELDS, Feedback, read_quarantine
+from voxloop.monitoring.feedback import FIELDS, Feedback, is_person, read_quarantine
 from voxloop.monitoring.prediction import ANSWERED
 from voxloop.monitoring.prediction_log import read_window
 from voxloop.tasks.transcripts import NORMALISER_NAME, spell
@@ -29,6 +29,7 @@ ABSENT = "labels of answers that are not the champion's, or not in the log"
 CONTRADICTED = "answers whose labels contradict each other"
 UNCLEAR = "answers nobody can read"
 TWICE = "answers that the log has twice, differently"
+CHOSEN = "labels of answers that were chosen for their doubt, by people who were given them"
 OLD_PSEUDONYM = "answers whose speaker has a pseudonym of an earlier key"
 
 
@@ -91,7 +92,8 @@ def read_labelled(
 ) -> Labelled:
     """Return the champion's answers of [since, until) that have a label.
 
-    Of the log only the hours with labels are read.
+    Of the log only the hours with labels are read. Labels that people gave to what `voxloop worth-labelling` listed
+    count for nothing here: it lists what the champion was unsure of, and the error would be that of such answers.
 
     Args:
         feedback: Folder of all feedback.
@@ -109,13 +111,16 @@ def read_labelled(
     asked_for = pa.array({str(one.request_id) for one in given}, pa.string())
     tables = [window.table.filter(pc.is_in(window.table["request_id"], asked_for)) for window in windows]
     rows = [row for table in tables for row in table.to_pylist() if since <= row["at"] < until]
-    joined = join_labels([one for one in found if _is_within(one, since, until)], rows, task, model, write)
+    within = [one for one in found if _is_within(one, since, until)]
+    callers = [one for one in within if one is None or not is_person(one.key_id)]
+    joined = join_labels(callers, rows, task, model, write)
     unread = tuple(f"{name}: {why}" for window in windows for name, why in window.unreadable.items())
-    return Labelled(joined.answers, joined.labels, joined.uncounted, unread)
+    chosen = {CHOSEN: len(within) - len(callers)} if len(callers) < len(within) else {}
+    return Labelled(joined.answers, joined.labels, {**joined.uncounted, **chosen}, unread)
 
 
 def join_labels(
-    given: Iterable[Feedback | None], rows: Iterable[Mapping[str, Any]], task: str, model: str, write: Write
+    given: Iterable[Feedback | None], rows: Iterable[Mapping[str, Any]], task: str, model: str | None, write: Write
 ) -> Labelled:
     """Return answers with their labels, in whatever order either comes.
 
@@ -126,7 +131,7 @@ def join_labels(
         given: Labels; None for one that cannot be read.
         rows: Of the log, with `COLUMNS`.
         task: Family.
-        model: Digest of the champion.
+        model: Digest of the champion; None for the answers of whichever model.
         write: How both are compared.
     """
     uncounted: Counter[str] = Counter()
@@ -155,7 +160,7 @@ def join_labels(
 def _index_answers(
     rows: Iterable[Mapping[str, Any]],
     labels: Mapping[str, Any],
-    model: str,
+    model: str | None,
     write: Write,
     uncounted: Counter[str],
 ) -> tuple[dict[str, tuple[str, str]], dict[str, set[str]]]:
@@ -174,14 +179,14 @@ def _index_answers(
             uncounted[UNCLEAR] += 1
             continue
         found[row["request_id"]].add((said, row["speaker"] or f"key {row['key_id']}", row["speaker_key"] or ""))
-    newest = max((_version(key) for different in found.values() for *_, key in different), default=0)
+    newest = max((key_version(key) for different in found.values() for *_, key in different), default=0)
     answers = {}
     for request_id, different in found.items():
         if len(different) > 1:
             uncounted[TWICE] += 1
             continue
         ((answered, speaker, key),) = different
-        if key and _version(key) < newest:
+        if key and key_version(key) < newest:
             # Under another key the same person has another name, and would count as two.
             uncounted[OLD_PSEUDONYM] += 1
             continue
@@ -200,9 +205,9 @@ def _settle(labels: Sequence[Feedback], write: Write) -> tuple[str, str] | None:
     return said.pop(), min(newest, key=lambda key: (newest[key], key))
 
 
-def _is_answer(row: Mapping[str, Any], model: str) -> bool:
+def _is_answer(row: Mapping[str, Any], model: str | None) -> bool:
     return bool(
-        row["model_digest"] == model
+        model in (None, row["model_digest"])
         and row["status"] == ANSWERED
         and not row["is_shadow"]
         and row["answer"] is not None
@@ -229,6 +234,7 @@ def _answered_at(one: Feedback) -> datetime | None:
     return None if at.tzinfo is None else at.astimezone(UTC)
 
 
-def _version(key: str) -> int:
+def key_version(key: str | None) -> int:
     """Return the number of a version of the key of pseudonyms, `v3`; 0 for none."""
+    key = key or ""
     return int(key[1:]) if key[:1] == "v" and key[1:].isdecimal() else 0

@@ -13,9 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from voxloop.data.prosody_tables import MEASURES
+from voxloop.speech.sound_embedding import Embedding
 from voxloop.store.digests import canonical_json
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
+"""2: with embeddings of sounds."""
 VERSION_KEY = b"voxloop.prediction_schema"
 ANSWERED = 200
 """Status of a row that has an answer."""
@@ -51,6 +53,7 @@ PREDICTIONS = pa.schema(
         _field("is_measured", pa.bool_(), null=False),
         _field("snr_db", pa.float64()),
         *(_field(name, pa.float64()) for name in MEASURES),
+        _field("embedding", pa.list_(pa.float32())),
         _field("audio", pa.binary()),
     ],
     metadata={VERSION_KEY: SCHEMA_VERSION},
@@ -125,12 +128,18 @@ def make_row(prediction: Prediction, pseudonym: tuple[str, str] | None) -> dict[
     }
 
 
-def describe_measures(measures: Mapping[str, float | None]) -> dict[str, Any]:
-    """Return SNR and prosody by column; null where there was nothing to measure."""
+def describe_measures(measures: Mapping[str, float | None], embedding: Embedding | None = None) -> dict[str, Any]:
+    """Return SNR, prosody and embedding by column; null where there was nothing to measure.
+
+    Args:
+        measures: Numbers by name.
+        embedding: float32 [48]; None where nothing sounds.
+    """
     known = {name: measures.get(name) for name in ("snr_db", *MEASURES)}
     return {
         "is_measured": True,
         **{name: None if value is None or math.isnan(value) else value for name, value in known.items()},
+        "embedding": None if embedding is None else embedding.tolist(),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,7 +50,13 @@ class Window:
 
 
 def read_window(
-    place: Path, family: str, start: datetime, end: datetime, *, columns: Sequence[str] | None = None
+    place: Path,
+    family: str,
+    start: datetime,
+    end: datetime,
+    *,
+    columns: Sequence[str] | None = None,
+    requests: Collection[str] | None = None,
 ) -> Window:
     """Read the rows of a family of [start, end).
 
@@ -60,14 +66,17 @@ def read_window(
         start: Aware.
         end: Aware, after it.
         columns: Of `PREDICTIONS`; all but the sound when None.
+        requests: Rows of these alone, by id, which must be a column; of all when None. No more than one file is held
+            with the rows of others: a window of sound may be larger than the memory.
 
     Raises:
         InputError: A moment has no time zone, the window is empty, or there is no such column.
     """
     wanted = _check(start, end, columns)
     tally = _Tally()
+    some = None if requests is None else pa.array(sorted(requests), pa.string())
     tables = [
-        table.filter(pc.and_(pc.greater_equal(table["at"], start), pc.less(table["at"], end)))
+        _take_rows(table, start, end, some)
         for path in list_batches(place, family, start, end)
         if (table := _read_file(path, wanted, tally)) is not None
     ]
@@ -84,6 +93,13 @@ def read_window(
         other_schemas=tally.schemas,
         lost=lost,
         lost_unknown=unknown,
+    )
+
+
+def _take_rows(table: pa.Table, start: datetime, end: datetime, requests: pa.Array | None) -> pa.Table:
+    within = pc.and_(pc.greater_equal(table["at"], start), pc.less(table["at"], end))
+    return table.filter(
+        within if requests is None else pc.and_(within, pc.is_in(table["request_id"], value_set=requests))
     )
 
 

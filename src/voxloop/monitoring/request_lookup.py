@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -47,12 +47,29 @@ class KnownRequest:
     answer: dict[str, Any]
 
 
+KNOWN = ("request_id", "at", "tenant", "key_id", "family", "model_digest", "answer")
+"""What is known of a request, as columns of the log."""
+
+
+def know_row(row: Mapping[str, Any]) -> KnownRequest | None:
+    """Return what a row of the log says of its request; None where its answer is no JSON object.
+
+    Args:
+        row: With the columns `KNOWN`, of an answer that a caller got.
+    """
+    try:
+        answer = json.loads(row["answer"])
+    except (TypeError, ValueError):
+        return None
+    known = {name: row[name] for name in KNOWN}
+    return KnownRequest(**{**known, "answer": answer}) if isinstance(answer, dict) else None
+
+
 def know_request(prediction: Prediction) -> KnownRequest | None:
     """Return what a prediction says of its request; None where the caller got no answer of this model."""
     if prediction.status != ANSWERED or prediction.is_shadow or prediction.answer is None:
         return None
-    names = ("request_id", "at", "tenant", "key_id", "family", "model_digest", "answer")
-    return KnownRequest(**{name: getattr(prediction, name) for name in names})
+    return KnownRequest(**{name: getattr(prediction, name) for name in KNOWN})
 
 
 class RecentRequests:

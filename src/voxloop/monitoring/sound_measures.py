@@ -17,11 +17,25 @@ from numpy.typing import NDArray
 from voxloop.data.decoding_pool import Death, DecodingPool, WorkerLimits
 from voxloop.speech.prosody import ProsodyConfig, compile_once, measure_prosody
 from voxloop.speech.signal_to_noise import estimate_snr
+from voxloop.speech.sound_embedding import Embedding, embed_sound
 from voxloop.speech.waveform import SAMPLE_RATE, Waveform, encode_flac
 
 Measures = dict[str, float | None]
-"""`snr_db`, null where it cannot be told, and prosody by name."""
+"""Numbers by name, null or NaN where they cannot be told."""
 Int16 = NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class HeardSound:
+    """What was measured of a sound.
+
+    Args:
+        numbers: `snr_db`, and prosody by name.
+        embedding: Of `voxloop.speech.sound_embedding`, float32 [48]; None where nothing sounds.
+    """
+
+    numbers: Measures
+    embedding: Embedding | None
 
 
 @dataclass(frozen=True)
@@ -47,12 +61,12 @@ class SoundMeasurer:
     """
 
     def __init__(self, config: ProsodyConfig, limits: WorkerLimits, *, preload: Sequence[str] = ()) -> None:
-        self._pool = DecodingPool[_Order, Measures](
+        self._pool = DecodingPool[_Order, HeardSound](
             partial(_measure, config), limits, preload=[__name__, *preload], workers=1, batch=1
         )
-        self._orders: queue.SimpleQueue[tuple[_Order, Future[Measures | None]] | None] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[tuple[_Order, Future[HeardSound | None]] | None] = queue.SimpleQueue()
         self._order: _Order | None = None
-        self._outcomes: Generator[Measures | Death] | None = None
+        self._outcomes: Generator[HeardSound | Death] | None = None
         # A daemon: nobody waits at the end for what nobody will read. The process ends with this one.
         self._thread = threading.Thread(target=self._run, name="measures", daemon=True)
 
@@ -62,14 +76,14 @@ class SoundMeasurer:
         tone = 9_000 * np.sin(np.arange(SAMPLE_RATE // 2) * 0.06)
         self.submit(tone.astype(np.int16))
 
-    def submit(self, waveform: Int16, prosody: Measures | None = None) -> Future[Measures | None]:
+    def submit(self, waveform: Int16, prosody: Measures | None = None) -> Future[HeardSound | None]:
         """Ask for the measures of a sound; None comes where they cannot be had. Bounded by who asks.
 
         Args:
             waveform: int16 [n] at 16 kHz.
             prosody: Where it was measured already.
         """
-        measured: Future[Measures | None] = Future()
+        measured: Future[HeardSound | None] = Future()
         self._orders.put((_Order(waveform, prosody or {}), measured))
         return measured
 
@@ -84,7 +98,7 @@ class SoundMeasurer:
                 measured.set_result(self._measure(sound))
         self._forget()
 
-    def _measure(self, order: _Order) -> Measures | None:
+    def _measure(self, order: _Order) -> HeardSound | None:
         self._order = order
         if self._outcomes is None:
             self._outcomes = self._pool.run(self._give())  # type: ignore[assignment]
@@ -106,10 +120,22 @@ class SoundMeasurer:
             self._outcomes = None
 
 
-def _measure(config: ProsodyConfig, order: _Order) -> Measures:
+def measure_sound(waveform: Int16, config: ProsodyConfig, prosody: Measures | None = None) -> HeardSound:
+    """Return what the prediction log says of a sound.
+
+    Args:
+        waveform: int16 [n] at 16 kHz.
+        config: How prosody is measured.
+        prosody: Where it was measured already.
+    """
+    heard = _to_float(waveform)
+    numbers = {"snr_db": estimate_snr(heard), **(prosody or asdict(measure_prosody(heard, config)))}
+    return HeardSound(numbers, embed_sound(heard, config))
+
+
+def _measure(config: ProsodyConfig, order: _Order) -> HeardSound:
     _give_way()
-    heard = _to_float(order.waveform)
-    return {"snr_db": estimate_snr(heard), **(order.prosody or asdict(measure_prosody(heard, config)))}
+    return measure_sound(order.waveform, config, order.prosody)
 
 
 @lru_cache(maxsize=1)

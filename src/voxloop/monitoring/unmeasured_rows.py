@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voxloop.monitoring.prediction import describe_measures
-from voxloop.monitoring.sound_measures import Int16, Measures, SoundMeasurer
+from voxloop.monitoring.sound_measures import HeardSound, Int16, SoundMeasurer
 
 PATIENCE = 2.0
 """Seconds a row waits for its measures: a minute of sound takes 0.15. While the process starts, rows go without."""
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 @dataclass(frozen=True)
 class _Measuring:
     row: Row
-    measured: Future[Measures | None]
+    measured: Future[HeardSound | None]
     since: float
 
 
@@ -70,12 +70,12 @@ class UnmeasuredRows:
 
     def _finish(self, one: _Measuring, seconds: float) -> Row:
         try:
-            measures = one.measured.result(seconds)
+            heard = one.measured.result(seconds)
         except TimeoutError:
             one.measured.cancel()
-            measures = None
-        if measures is None:
+            heard = None
+        if heard is None:
             self.given_up += 1
         else:
-            one.row.update(describe_measures(measures))
+            one.row.update(describe_measures(heard.numbers, heard.embedding))
         return one.row

@@ -86,9 +86,7 @@ def measure_prosody(waveform: Waveform, config: ProsodyConfig | None = None) -> 
         InputError: It is not one-dimensional, is empty, or holds NaN or infinity.
     """
     config = config or ProsodyConfig()
-    _check(waveform)
-    padded = np.pad(waveform, config.frame // 2)  # frame i is centred on sample i * hop
-    frames = np.lib.stride_tricks.sliding_window_view(padded, config.frame)[:: config.hop]
+    padded, frames = cut_frames(waveform, config)
     levels = measure_levels(frames)
     sounding = find_sounding(levels, config)
     if not sounding.any():
@@ -107,6 +105,17 @@ def measure_prosody(waveform: Waveform, config: ProsodyConfig | None = None) -> 
         pause_share=float(1.0 - sounding[inside[0] : inside[-1] + 1].mean()),
         sounding_seconds=float(sounding.sum() * config.hop_seconds),
     )
+
+
+def cut_frames(waveform: Waveform, config: ProsodyConfig) -> tuple[Waveform, Frames]:
+    """Return the waveform with silence at its ends, and views of its frames, float32 [frames, config.frame].
+
+    Raises:
+        InputError: As `measure_prosody`.
+    """
+    _check(waveform)
+    padded = np.pad(waveform, config.frame // 2)  # frame i is centred on sample i * hop
+    return padded, np.lib.stride_tricks.sliding_window_view(padded, config.frame)[:: config.hop]
 
 
 def measure_levels(frames: Frames) -> Track:

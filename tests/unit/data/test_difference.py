@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.jobs.datasets import make_rows, write_dataset
+from tests.unit.jobs.datasets import make_older, make_rows, write_dataset
 from voxloop.data.dataset_columns import read_columns
 from voxloop.data.difference import LABELS, compare
 from voxloop.data.schema import MANIFEST_COLUMNS, UTTERANCE_SCHEMA
@@ -137,6 +137,16 @@ def test_a_dataset_of_an_older_schema_is_compared_by_what_both_have() -> None:
     difference = compare(table.drop_columns(["loudness_dbfs", "age"]), table)
     assert difference.is_empty
     assert difference.not_compared == ("age", "loudness_dbfs")
+
+
+def test_a_dataset_from_before_a_column_differs_where_the_column_says_something(tmp_path: Path) -> None:
+    rows = make_rows({"train": ["a", "b"]})
+    older = read_columns(make_older(write_dataset(tmp_path / "older", rows)))
+    same = read_columns(write_dataset(tmp_path / "same", rows))
+    told = read_columns(write_dataset(tmp_path / "told", [{**row, "device": "phone"} for row in rows]))
+    assert compare(older, same).is_empty
+    difference = compare(older, told)
+    assert (difference.changed, difference.not_compared) == ({"device": len(rows)}, ())
 
 
 def test_columns_are_read_without_audio(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.data.broken_tables import spoil_pages
-from tests.unit.jobs.datasets import make_rows, write_dataset
+from tests.unit.jobs.datasets import make_older, make_rows, write_dataset
+from voxloop.data.dataset_columns import read_columns
 from voxloop.data.erasure import erase_from_dataset, erase_from_file, erase_from_table
 from voxloop.data.erasure_scan import Names, find_links, find_utterances, holds, mask_rows, mentions, walk_files
 from voxloop.data.manifest import load_manifest, write_manifest
@@ -74,6 +75,15 @@ def test_the_manifest_counts_what_is_left(dataset: Path) -> None:
     assert manifest.numbers == tally.numbers()
     assert (manifest.splits["train"].utterances, manifest.splits["train"].speakers) == (2, 1)
     assert sum(entry.rows for entry in manifest.shards) == 6
+
+
+def test_of_a_dataset_from_before_a_column_some_shards_get_it(dataset: Path) -> None:
+    make_older(dataset)
+    erase_from_dataset(dataset, names_of(dataset, "ann"))
+    columns = {"device" in pq.read_schema(dataset / entry.path).names for entry in load_manifest(dataset).shards}
+    assert columns == {True, False}
+    assert read_manifest(dataset)["device"].null_count == read_columns(dataset)["device"].null_count == 6
+    assert [row["device"] for row, _ in iter_audio(dataset)] == [None] * 6
 
 
 def test_a_second_time_changes_nothing(dataset: Path) -> None:

@@ -12,13 +12,17 @@ from typing import Any
 import pytest
 
 from tests.unit.data.leak_datasets import CONFIG, leak, make_rows, make_utterance, write_rows
+from tests.unit.jobs.datasets import make_older
 from voxloop.data.evaluation_set_cut import Cut, cut_evaluation_set
+from voxloop.data.evaluation_set_files import FROZEN_COLUMNS, digest_rows
 from voxloop.data.evaluation_sets import (
     EvaluationSet,
+    find_cut_since,
     list_evaluation_sets,
     load_evaluation_set,
     refreeze,
     verify_evaluation_set,
+    write_record,
 )
 from voxloop.data.leakage import search_dataset
 from voxloop.data.manifest import load_manifest, write_manifest
@@ -26,7 +30,7 @@ from voxloop.data.schema import make_row
 from voxloop.data.shards import ShardWriter, iter_audio, load_split, write_measures
 from voxloop.errors import InputError, IntegrityError, RefusedError, VoxloopError
 from voxloop.store.atomic import remove_tree
-from voxloop.store.digests import digest_tree
+from voxloop.store.digests import digest_json, digest_tree
 from voxloop.verdict import Verdict
 
 DAY = date(2026, 11, 20)
@@ -85,6 +89,38 @@ def test_a_set_holds_the_test_speakers_with_their_audio(dataset: Path, root: Pat
     assert manifest.labels == {"emotion": {"anger": 2, "neutral": 2}}
 
 
+def make_older_set(frozen: EvaluationSet) -> EvaluationSet:
+    """Make a set what it was before `ADDED_COLUMNS`: its shards lack them, and its rows were digested without."""
+    record = frozen.describe(make_older(frozen.folder))
+    (frozen.folder / "evaluation_set.json").unlink()
+    write_record(record, frozen.folder)
+    return record
+
+
+def test_a_set_from_before_a_column_is_whole_and_the_same_cut_again(dataset: Path, root: Path) -> None:
+    older = make_older_set(cut(dataset, root))
+    assert [row["device"] for row, _ in iter_audio(older.folder)] == [None] * 4
+    assert verify_evaluation_set(older.folder) == older
+    assert cut(dataset, root) == cut(make_older(dataset), root) == older
+
+
+def test_the_digest_of_a_row_is_of_its_device_where_that_is_known(tmp_path: Path) -> None:
+    rows = make_rows()
+    plain = write_rows(tmp_path / "plain", rows)
+    told = write_rows(tmp_path / "told", [rows[0] | {"device": "phone"}, *rows[1:]])
+    name = rows[0]["utterance_id"]
+    kept = {column: rows[0][column] for column in FROZEN_COLUMNS}
+    assert digest_rows(plain)[name] == digest_rows(make_older(plain))[name] == digest_json([kept, None])
+    assert digest_rows(told)[name] == digest_json([kept | {"device": "phone"}, None])
+
+
+def test_an_erasure_from_a_set_of_before_a_column_is_no_other_set(dataset: Path, root: Path) -> None:
+    older = make_older_set(cut(dataset, root))
+    gone = read_rows(older.folder)[0][0]["speaker_id"]
+    replace_rows(older.folder, [(row, audio) for row, audio in read_rows(older.folder) if row["speaker_id"] != gone])
+    assert refreeze(older.folder, "erased").supersedes == older.digest
+
+
 def test_no_file_of_it_may_be_written(dataset: Path, root: Path) -> None:
     files = [path for path in cut(dataset, root).folder.rglob("*") if path.is_file()]
     assert len(files) == 4
@@ -95,6 +131,17 @@ def test_a_development_set_is_another_set_whose_looks_are_free(dataset: Path, ro
     frozen = cut(dataset, root, split="dev")
     assert (frozen.name, frozen.looks, frozen.split, frozen.rows) == ("home-2026-11-20-dev", "free", "dev", 2)
     assert [one.name for one in list_evaluation_sets(root)] == ["home-2026-11-20-dev"]
+
+
+def test_the_newest_since_a_day_is_of_the_family_and_its_looks_are_counted(dataset: Path, root: Path) -> None:
+    days = [date(2026, 11, day) for day in (18, 20, 22)]
+    for day in days:
+        cut(dataset, root, date=day)
+    cut(dataset, root, date=date(2026, 11, 24), split="dev")
+    found = [find_cut_since(root, "emotion", date(2026, 11, day)) for day in (1, 20, 21, 23)]
+    assert [one and one.name for one in found] == ["home-2026-11-22"] * 3 + [None]
+    assert find_cut_since(root, "asr", date(2026, 11, 1)) is None
+    assert find_cut_since(root / "nowhere", "emotion", days[0]) is None
 
 
 def test_the_same_cut_again_changes_nothing(dataset: Path, root: Path) -> None:
@@ -111,13 +158,15 @@ def test_the_same_rows_in_another_order_give_the_same_bytes(tmp_path: Path) -> N
     assert digest_tree(sets[0]) == digest_tree(sets[1])
 
 
-@pytest.mark.parametrize("changed", ["a label", "a row less", "a row more"])
+@pytest.mark.parametrize("changed", ["a label", "a device", "a row less", "a row more"])
 def test_other_content_of_that_name_is_refused(tmp_path: Path, dataset: Path, root: Path, changed: str) -> None:
     before = cut(dataset, root)
     rows = make_rows()
     tested = [row for row in rows if row["split"] == "test"]
     if changed == "a label":
         tested[0]["emotion"] = "sadness"
+    elif changed == "a device":
+        tested[0]["device"] = "phone"
     elif changed == "a row less":
         rows.remove(tested[0])
     else:

@@ -71,6 +71,7 @@ def test_the_page_tells_what_manifest_and_rows_tell(world: Path) -> None:
     assert origin["hours"] == [f"{manifest.hours:,.6g}"]
     assert origin["licence"] == ["CC0-1.0 (8 rows)"]
     assert origin["source"] == ["speaker world (8 rows)"]
+    assert origin["device"] == ["none"]
     fate = page.facts("What was found")
     assert fate["left out: speakers nobody asked for"] == [str(manifest.left_out)] == ["4"]
     assert fate["all that were found"] == ["12"]

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.unit.jobs.datasets import make_older
+from voxloop.data.dataset_columns import read_columns
 from voxloop.data.manifest import Manifest, write_manifest
 from voxloop.data.schema import MANIFEST_COLUMNS, SCHEMA_VERSION, UTTERANCE_SCHEMA, Utterance, make_row
 from voxloop.data.shards import ShardWriter, iter_audio, load_split, read_manifest, write_measures
@@ -146,6 +148,27 @@ def test_a_split_is_read_alone(tmp_path: Path, split: Any) -> None:
     wanted = [row["utterance_id"] for row in ROWS if row["split"] == split]
     assert read_manifest(dataset, ["utterance_id"], split)["utterance_id"].to_pylist() == wanted
     assert [row["utterance_id"] for row, _ in load_split(dataset, split)] == wanted
+
+
+def test_shards_without_a_column_that_was_added_are_read_as_if_it_were_null(tmp_path: Path) -> None:
+    rows = [{**row, "device": "phone"} for row in ROWS]
+    told = write_rows(tmp_path / "told", rows, shard_bytes=20_000)
+    silent = write_rows(tmp_path / "silent", ROWS, shard_bytes=20_000)
+    older = make_older(write_rows(tmp_path / "older", rows, shard_bytes=20_000))
+    assert set(read_manifest(told)["device"].to_pylist()) == {"phone"}
+    assert read_manifest(older).equals(read_manifest(silent))
+    assert read_manifest(older, ["device", "utterance_id"], "dev").column_names == ["device", "utterance_id"]
+    assert read_columns(older).equals(read_columns(silent))
+    assert [row for row, _ in iter_audio(older)] == [row for row, _ in iter_audio(silent)]
+
+
+def test_another_column_that_is_not_there_is_not_filled(tmp_path: Path) -> None:
+    dataset = write_rows(tmp_path / "d", ROWS)
+    shard = dataset / "shards" / "part-00000.parquet"
+    pq.write_table(pq.read_table(shard).drop_columns(["gender"]), shard)
+    with pytest.raises(KeyError, match="gender"):
+        read_manifest(dataset)
+    assert "gender" not in read_columns(dataset).column_names
 
 
 def test_changed_bytes_are_not_read(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ import pytest
 
 from tests.unit.monitoring.labelled import AT, KEYS, MODEL, Row, join, make_label, make_row
 from tests.unit.monitoring.predictions import make_prediction
-from voxloop.monitoring.feedback import Feedback, record_feedback
+from voxloop.monitoring.feedback import Feedback, name_person, record_feedback
 from voxloop.monitoring.labelled_answers import (
     ABSENT,
+    CHOSEN,
     CONTRADICTED,
     OLD_PSEUDONYM,
     TWICE,
@@ -90,15 +91,23 @@ def read(home: Path) -> Labelled:
     return read_labelled(home / "feedback", home / "log", "emotion", MODEL, write, since=since, until=until)
 
 
-def write_down(home: Path, number: int, **changes: Any) -> Path:
+def write_down(home: Path, number: int, key: str = KEYS[0], **changes: Any) -> Path:
     """Have an answer in the log and its label in quarantine; return the file of the log."""
     prediction = make_prediction(number, **{"at": AT, "request_id": f"{number:032x}", "model_digest": MODEL, **changes})
     known = know_request(prediction)
     assert known is not None
-    record_feedback(home / "feedback", known, {"emotion": "neutral"}, tenant="t", key_id=KEYS[0], at=AT)
+    record_feedback(home / "feedback", known, {"emotion": "neutral"}, tenant="t", key_id=key, at=AT)
     table = make_table([describe(prediction, (f"{number:064x}", "v1"))])
     folder = hour_folder(home / "log", "emotion", prediction.at)
     return write_batch(folder, home / "log", "20261129T095930-0123abcd", number, table)
+
+
+def test_nothing_is_measured_by_labels_of_people_who_were_given_what_was_doubtful(tmp_path: Path) -> None:
+    write_down(tmp_path, 1)
+    write_down(tmp_path, 2, key=name_person("anna"))
+    found = read(tmp_path)
+    assert [one.request_id for one in found.answers] == [f"{1:032x}"]
+    assert found.uncounted == {CHOSEN: 1}
 
 
 def test_labels_and_answers_of_the_span_are_read(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +18,7 @@ from voxloop.errors import InputError
 from voxloop.monitoring.prediction import PREDICTIONS, Prediction, describe_measures, make_row, make_table, split_fit
 from voxloop.monitoring.prediction_files import Loss, hour_folder, write_batch, write_loss
 from voxloop.monitoring.prediction_log import read_window
+from voxloop.speech.sound_embedding import EMBEDDED
 
 WRITER = "20261129T095930-0123abcd"
 NAN = float("nan")
@@ -48,6 +50,7 @@ measures = st.fixed_dictionaries(
         "measures": st.fixed_dictionaries(
             {"snr_db": st.none() | finite, **{name: finite | st.just(NAN) for name in MEASURES}}
         ),
+        "embedding": st.none() | st.integers(0, 9).map(lambda seed: np.arange(EMBEDDED, dtype=np.float32) / (seed + 1)),
     },
 )
 
@@ -70,9 +73,9 @@ def test_what_is_written_is_what_is_read(
     rows = []
     for number, (prediction, measured, pseudonym) in enumerate(given_rows, start=1):
         one = make_row(prediction, pseudonym)
-        one.update({name: value for name, value in measured.items() if name != "measures"})
+        one.update({name: value for name, value in measured.items() if name == "audio"})
         if "measures" in measured:
-            one.update(describe_measures(measured["measures"]))
+            one.update(describe_measures(measured["measures"], measured.get("embedding")))
         rows.append(one)
         write(place, [one], number)
     window = read_window(place, "emotion", START, START + timedelta(hours=3), columns=PREDICTIONS.names)

@@ -17,9 +17,11 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from tests.soak import in_soak
 from tests.unit.monitoring.predictions import make_prediction, make_tone, open_log
 from voxloop.monitoring.prediction_writer import PredictionLog
 from voxloop.settings import get_settings
+from voxloop.speech.sound_embedding import embed_sound
 from voxloop.speech.waveform import decode_flac
 
 
@@ -94,6 +96,11 @@ def test_a_sound_is_measured_and_kept_with_consent_alone(tmp_path: Path) -> None
     assert np.array_equal(np.rint(decode_flac(audio) * 32_768).astype(np.int16), tone)
     assert measured["f0_mean_hz"] == 1.5
     assert silent["snr_db"] == measured["snr_db"] is not None
+    assert silent["embedding"] == measured["embedding"]
+    heard = embed_sound((tone / 32_768).astype(np.float32))
+    assert heard is not None
+    assert silent["embedding"] == heard.tolist()
+    assert words["embedding"] is None
     assert (words["is_measured"], words["audio"], words["duration_s"]) == (False, None, None)
     assert log.tally().unmeasured == 0
 
@@ -212,6 +219,7 @@ def test_two_writers_in_one_place_do_not_bury_each_other(tmp_path: Path) -> None
     assert (one.tally().lost, other.tally().lost, read_notes(tmp_path)) == ({}, {}, [])
 
 
+@in_soak("the gateway itself is killed in services")
 @pytest.mark.slow  # a process a trial
 def test_a_kill_costs_at_most_the_last_batch_and_the_next_start_counts_it(tmp_path: Path) -> None:
     """Judged by pyarrow alone: rows in files and rows counted as lost make up what was taken."""

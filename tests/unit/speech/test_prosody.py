@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.soak import in_soak
 from voxloop.errors import InputError
-from voxloop.settings import Settings
 from voxloop.speech.prosody import ProsodyConfig, find_peaks, measure_prosody
 from voxloop.speech.waveform import SAMPLE_RATE, Waveform
 
@@ -147,7 +147,7 @@ def test_the_import_alone_needs_no_librosa() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-@pytest.mark.skipif(Settings().trials < 1, reason="two minutes of the processor: in `make soak`")
+@in_soak("two minutes of the processor")
 @pytest.mark.slow
 def test_processes_that_compile_at_once_leave_a_cache_that_works(tmp_path: Path) -> None:
     """Two test workers in a fresh environment ended in segmentation faults, and so did every process after them."""

@@ -19,7 +19,9 @@ CORPORA = (
     "librispeech",
     "mboshi",
     "nemo",
+    "production",
     "ravdess",
+    "several",
     "world",
     "youtube_personality",
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -71,15 +72,17 @@ def draft(
     emotion: str | None = None,
     gender: str | None = None,
     age: int | None = None,
+    device: str | None = None,
     traits: dict[str, float] | None = None,
     measures: dict[str, float] | None = None,
+    recorded_at: datetime | None = None,
 ) -> Utterance:
     """Return an utterance without its sound; what the configuration says of the whole corpus is filled in."""
     return Utterance(
         utterance_id=utterance_id,
         speaker_id=speaker_id,
         waveform=None,
-        recorded_at=config.recorded_at,
+        recorded_at=recorded_at or config.recorded_at,
         source=config.source,
         licence=config.licence,
         session_id=session_id,
@@ -88,6 +91,7 @@ def draft(
         emotion=emotion,
         gender=gender,
         age=age,
+        device=device,
         traits=traits or {},
         measures=measures or {},
     )
@@ -108,18 +112,36 @@ def offer_clip(
     return offer(path, speaker_id, describe, Clip(folder, path, config.audio))
 
 
-def offer(path: str, speaker_id: str | None, describe: Callable[[], Utterance], clip: Clip | None = None) -> Candidate:
-    """Return the candidate of one utterance; without a clip it is one of words alone."""
+def offer(
+    path: str,
+    speaker_id: str | None,
+    describe: Callable[[], Utterance],
+    clip: Clip | None = None,
+    *,
+    recorded_at: datetime | None = None,
+) -> Candidate:
+    """Return the candidate of one utterance; without a clip it is one of words alone.
+
+    Args:
+        path: As `Candidate`; so are `speaker_id`, as far as can be told of one that is refused, and `recorded_at`.
+        speaker_id: See there.
+        describe: As `offer_clip`.
+        clip: Where its sound lies.
+        recorded_at: See there.
+    """
     try:
         utterance = describe()
     except UnusableFileError as refused:
-        return refused_candidate(speaker_id, refused)
-    return Candidate(path, utterance.speaker_id, partial(load_clip, utterance, clip))
+        return refused_candidate(speaker_id, refused, recorded_at)
+    return Candidate(path, utterance.speaker_id, partial(load_clip, utterance, clip), recorded_at)
 
 
-def refused_candidate(speaker_id: str | None, refused: UnusableFileError) -> Candidate:
+def refused_candidate(
+    speaker_id: str | None, refused: UnusableFileError, recorded_at: datetime | None = None
+) -> Candidate:
     """Return the candidate of a file that was found unusable before anybody listened to it."""
-    return Candidate(refused.name, speaker_id, partial(refuse, refused.name, refused.reason, refused.detail))
+    load = partial(refuse, refused.name, refused.reason, refused.detail)
+    return Candidate(refused.name, speaker_id, load, recorded_at)
 
 
 def refuse(path: str, reason: str, detail: str) -> Utterance:

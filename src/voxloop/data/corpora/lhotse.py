@@ -1,14 +1,17 @@
 """Any corpus that lhotse has prepared (some seventy): its manifests, with the sound in files of the same folder.
 
 Layout: cuts, or recordings and supervisions, as `*.jsonl` or `*.jsonl.gz`. A row is one supervision. What would have to
-run a command, fetch an address, mix, pad or perturb is refused with its reason.
+run a command, fetch an address, mix, pad or perturb is refused with its reason. lhotse has no field for the time of a
+recording, nor for what it was made with: the custom fields `recorded_at` and `device` of a supervision, or else of its
+recording, are taken for them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -55,6 +58,14 @@ class Segment:
     fault: str = ""
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A recording or a cut that no row can be made of, and why."""
+
+    refused: UnusableFileError
+    recording: Recording | None
+
+
 def locate(path: Path) -> Path:
     """Return the folder itself when it holds manifests.
 
@@ -86,23 +97,25 @@ def list_candidates(config: LhotseConfig, folder: Path | None) -> list[Candidate
     return [_offer_segment(config, folder, segment, seen) for segment in segments]
 
 
-def _walk_supervisions(manifests: Manifests) -> Iterator[Segment | UnusableFileError]:
+def _walk_supervisions(manifests: Manifests) -> Iterator[Segment | Silence]:
     named = {supervision.recording_id for _, supervision in manifests.supervisions}
     for place, supervision in manifests.supervisions:
         recording = manifests.recordings.get(supervision.recording_id)
         yield Segment(f"{place}#{supervision.id}", supervision, recording, supervision.start)
     for name in sorted(manifests.recordings.keys() - named):
-        yield UnusableFileError(f"recordings#{name}", "no supervision", "nothing says who speaks or what in it")
+        refused = UnusableFileError(f"recordings#{name}", "no supervision", "nothing says who speaks or what in it")
+        yield Silence(refused, manifests.recordings[name])
 
 
-def _walk_cuts(manifests: Manifests) -> Iterator[Segment | UnusableFileError]:
+def _walk_cuts(manifests: Manifests) -> Iterator[Segment | Silence]:
     for place, cut in manifests.cuts:
+        name = f"{place}#{cut.id}"
         if cut.type != "MonoCut":
-            yield UnusableFileError(
-                f"{place}#{cut.id}", "not one recording", f"a {cut.type} is mixed, padded or has many channels"
-            )
+            found = f"a {cut.type} is mixed, padded or has many channels"
+            yield Silence(UnusableFileError(name, "not one recording", found), cut.recording)
         elif not cut.supervisions:
-            yield UnusableFileError(f"{place}#{cut.id}", "no supervision", "nothing says who speaks or what in it")
+            found = "nothing says who speaks or what in it"
+            yield Silence(UnusableFileError(name, "no supervision", found), cut.recording)
         for supervision in cut.supervisions if cut.type == "MonoCut" else ():
             recording = cut.recording or manifests.recordings.get(supervision.recording_id)
             inside = supervision.start >= -SLACK and supervision.start + supervision.duration <= cut.duration + SLACK
@@ -111,19 +124,43 @@ def _walk_cuts(manifests: Manifests) -> Iterator[Segment | UnusableFileError]:
             yield Segment(f"{place}#{supervision.id}", supervision, recording, start, fault)
 
 
-def _offer_segment(
-    config: LhotseConfig, folder: Path, segment: Segment | UnusableFileError, seen: set[str]
-) -> Candidate:
-    if isinstance(segment, UnusableFileError):
-        return refused_candidate(None, segment)
+def _offer_segment(config: LhotseConfig, folder: Path, segment: Segment | Silence, seen: set[str]) -> Candidate:
+    if isinstance(segment, Silence):
+        return refused_candidate(None, segment.refused, _read_time(segment.recording))
     speaker = segment.supervision.speaker
     speaker_id = f"{config.speaker_prefix}{speaker}" if speaker else None
+    recorded_at = _read_time(segment.supervision, segment.recording)
     try:
         _check_id(segment, seen)
+        _check_time(segment, recorded_at)
         clip = _find_clip(config, folder, segment)
     except UnusableFileError as refused:
-        return refused_candidate(speaker_id, refused)
-    return offer(segment.path, speaker_id, partial(_describe, config, segment, speaker_id), clip)
+        return refused_candidate(speaker_id, refused, recorded_at)
+    describe = partial(_describe, config, segment, speaker_id, recorded_at)
+    return offer(segment.path, speaker_id, describe, clip, recorded_at=recorded_at)
+
+
+def _find_custom(name: str, entries: Iterable[Supervision | Recording | None]) -> object:
+    """Return the first custom field of this name, as it is written."""
+    given = [(entry.custom or {}).get(name) for entry in entries if entry is not None]
+    return next((one for one in given if one is not None), None)
+
+
+def _read_time(*entries: Supervision | Recording | None) -> datetime | None:
+    """Return when something was recorded; None where nothing says so, or what says so is no time with a zone."""
+    try:
+        moment = datetime.fromisoformat(str(_find_custom("recorded_at", entries)))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def _check_time(segment: Segment, recorded_at: datetime | None) -> None:
+    written = _find_custom("recorded_at", (segment.supervision, segment.recording))
+    if written is not None and recorded_at is None:
+        raise UnusableFileError(
+            segment.path, "no time", f"recorded_at is {written!r}, not a time with a zone: 2026-01-05T08:00:00Z"
+        )
 
 
 def _check_id(segment: Segment, seen: set[str]) -> None:
@@ -174,7 +211,9 @@ def _find_file(
     return file.relative_to(folder.resolve()).as_posix(), column
 
 
-def _describe(config: LhotseConfig, segment: Segment, speaker_id: str | None) -> Utterance:
+def _describe(
+    config: LhotseConfig, segment: Segment, speaker_id: str | None, recorded_at: datetime | None
+) -> Utterance:
     supervision = segment.supervision
     if speaker_id is None:
         raise UnusableFileError(segment.path, "no speaker", "a split needs to know who speaks")
@@ -189,7 +228,17 @@ def _describe(config: LhotseConfig, segment: Segment, speaker_id: str | None) ->
         text=(supervision.text or "").strip() or None,
         emotion=config.emotions.get(str(emotion), str(emotion)) if emotion else None,
         gender=look_up(config.genders, gender, segment.path, "gender") if gender else None,
+        device=_read_device(segment),
+        recorded_at=recorded_at,
     )
+
+
+def _read_device(segment: Segment) -> str | None:
+    """Return what it was recorded with, on one line; None where nothing says so."""
+    written = _find_custom("device", (segment.supervision, segment.recording))
+    if written is not None and not isinstance(written, str):
+        raise UnusableFileError(segment.path, "unknown label", f"device is {written!r:.60}, not text")
+    return " ".join((written or "").split()) or None
 
 
 def _find_language(config: LhotseConfig, given: str | None, path: str) -> str:

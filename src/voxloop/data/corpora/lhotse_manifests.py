@@ -40,6 +40,7 @@ class Recording(_Entry):
     sources: tuple[Source, ...]
     duration: float = Field(gt=0.0)
     transforms: tuple[Any, ...] | None = None
+    custom: dict[str, Any] | None = None
 
 
 class Supervision(_Entry):

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from voxloop.config import StrictModel
+from voxloop.config import StrictModel, resolved
 from voxloop.data.schema import Utterance
 from voxloop.data.splits import SplitConfig
 from voxloop.errors import CorpusError
@@ -71,11 +71,16 @@ class Candidate:
         path: Relative to the corpus folder; what a quarantine calls it.
         speaker_id: None when nothing tells who speaks.
         load: Returns the utterance, or raises UnusableFileError or UnusableAudioError.
+        recorded_at: When it was recorded, aware, where the corpus itself says so. None where it does not, and the
+            configuration's `recorded_at` stands in.
+        config: Whose speakers, split and limits are its own; those of the dataset when None.
     """
 
     path: str
     speaker_id: str | None
     load: Callable[[], Utterance]
+    recorded_at: datetime | None = None
+    config: CorpusConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ class CorpusReader:
         list_candidates: Every file or utterance, in an order that does not depend on the file system. `load` of each is
             a `functools.partial` of a module's function with plain data, because decoding happens in other processes.
         size: How much of it there is, as its authors say.
+        list_parts: Of a corpus made of others, by its configuration; None for any other.
     """
 
     name: str
@@ -108,6 +114,35 @@ class CorpusReader:
     locate: Callable[[Path], Path] | None
     list_candidates: Callable[[Any, Path | None], Sequence[Candidate]]
     size: str = ""
+    list_parts: Callable[[Any], Sequence[CorpusPart]] | None = None
+
+    def parts(self, config: Any) -> Sequence[CorpusPart]:
+        """Return what it is made of under a configuration; nothing for a corpus that is one by itself."""
+        return self.list_parts(config) if self.list_parts else ()
+
+    def has_parallel_texts(self, config: Any) -> bool:
+        """Return whether every speaker of it, or of a part of it, says the same sentences."""
+        return self.parallel_texts or any(part.reader.has_parallel_texts(part.config) for part in self.parts(config))
+
+    def describe(self, config: CorpusConfig) -> dict[str, Any]:
+        """Return the configuration, and that of every part, as plain JSON values."""
+        parts = [{"corpus": part.reader.name, "config": resolved(part.config)} for part in self.parts(config)]
+        return {**resolved(config), **({"of_parts": parts} if parts else {})}
+
+
+@dataclass(frozen=True)
+class CorpusPart:
+    """One corpus of several that are read as one.
+
+    Args:
+        reader: Which one.
+        config: Its own: its speakers keep the split they have by themselves.
+        folder: The corpus' own folder; None for one that needs none.
+    """
+
+    reader: CorpusReader
+    config: CorpusConfig
+    folder: Path | None
 
 
 def find_folder(path: Path, markers: Sequence[str], layout: str) -> Path:

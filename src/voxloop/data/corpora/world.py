@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -28,10 +28,15 @@ def list_candidates(config: WorldCorpusConfig, _folder: Path | None) -> list[Can
             path=f"{speaker.speaker_id}/{index:04d}",
             speaker_id=speaker.speaker_id,
             load=partial(_load, config, speaker, index),
+            recorded_at=_tell_time(config, index),
         )
         for speaker in list_speakers(config.world)
         for index in range(config.world.utterances_per_speaker)
     ]
+
+
+def _tell_time(config: WorldCorpusConfig, index: int) -> datetime:
+    return config.recorded_at + index * _PAUSE
 
 
 def _load(config: WorldCorpusConfig, speaker: Speaker, index: int) -> Utterance:
@@ -40,7 +45,7 @@ def _load(config: WorldCorpusConfig, speaker: Speaker, index: int) -> Utterance:
         utterance_id=spoken.utterance_id,
         speaker_id=speaker.speaker_id,
         waveform=spoken.waveform,
-        recorded_at=config.recorded_at + index * _PAUSE,
+        recorded_at=_tell_time(config, index),
         source=config.source,
         licence=config.licence,
         session_id=f"{speaker.speaker_id}-s{index // _SESSION:02d}",

@@ -16,8 +16,10 @@ from pydantic import Field
 
 from voxloop.config import StrictModel
 from voxloop.monitoring.drift.columns import Floats, slice_columns
+from voxloop.monitoring.drift.domain_classifier import CLASSIFIER, fit_classifier
 from voxloop.monitoring.drift.draws import draw_distances
-from voxloop.monitoring.drift.measures import list_measures, measure_distances
+from voxloop.monitoring.drift.embeddings import EMBEDDING
+from voxloop.monitoring.drift.measures import Measure, list_measures, measure_distances
 from voxloop.monitoring.drift.profile import Profile, comparable_columns, keep_columns, known_rows
 
 
@@ -56,7 +58,7 @@ class Finding:
     """A distance.
 
     Args:
-        measure: `PSI`, `Jensen-Shannon` or `Wasserstein`.
+        measure: `PSI`, `Jensen-Shannon` or `Wasserstein`; of embeddings `domain classifier`.
         column: Of the prediction log.
         value: Of the window.
         threshold: What is exceeded for drift.
@@ -116,7 +118,11 @@ def check_window(
     left_out += notes
     if not names:
         return _cannot_tell([*left_out, "no column is left to compare"], window)
-    findings = measure_window(keep_columns(reference, names), keep_columns(window, names), config)
+    sound, why = _compare_embeddings(reference, window, config)
+    left_out += why
+    findings = measure_window(
+        keep_columns(reference, names), keep_columns(window, names), config, with_embeddings=sound
+    )
     beyond = [finding for finding in findings if finding.is_beyond]
     told = [
         f"{one.measure} of {one.column} is {one.value:.4g}, beyond {one.threshold:.4g}, by {window.row_count} rows of "
@@ -127,21 +133,35 @@ def check_window(
     return Judgement(outcome, (*told, *left_out), window.row_count, len(window.speakers), tuple(findings))
 
 
-def measure_window(reference: Profile, window: Profile, config: CheckConfig) -> list[Finding]:
+def measure_window(
+    reference: Profile, window: Profile, config: CheckConfig, *, with_embeddings: bool = False
+) -> list[Finding]:
     """Return every distance of the window, with the threshold that draws from the reference set for all of them.
 
     Args:
         reference: With one column at least.
         window: Of the same columns.
         config: How.
+        with_embeddings: Whether both have some, which are compared too.
     """
-    values = measure_distances(window.columns, _total(window), _total(reference))[0]
-    generator = np.random.default_rng(config.seed)
-    drawn = draw_distances(reference, known_rows(window), draws=config.draws, generator=generator)
+    measures = list_measures(window.columns)
+    values = measure_distances(window.columns, _total(window), _total(reference))[0].tolist()
+    classifier = fit_classifier(reference.embeddings) if with_embeddings else None
+    if classifier is not None:
+        measures.append(Measure(CLASSIFIER, EMBEDDING))
+        values.append(classifier.separate(window.embeddings))
+    drawn = draw_distances(
+        reference,
+        known_rows(window),
+        draws=config.draws,
+        generator=np.random.default_rng(config.seed),
+        classifier=classifier,
+        sounds=window.embeddings.counts,
+    )
     thresholds = set_thresholds(drawn, config.false_alarms)
     return [
         Finding(measure.name, measure.column, float(value), float(threshold))
-        for measure, value, threshold in zip(list_measures(window.columns), values, thresholds, strict=True)
+        for measure, value, threshold in zip(measures, values, thresholds, strict=True)
     ]
 
 
@@ -188,6 +208,15 @@ def _choose_columns(reference: Profile, window: Profile, config: CheckConfig) ->
             names.discard(column.name)
             left_out.append(f"{column.name} is not compared: known of {rows} rows, of {config.least_rows} at least")
     return names, left_out
+
+
+def _compare_embeddings(reference: Profile, window: Profile, config: CheckConfig) -> tuple[bool, list[str]]:
+    """Return whether embeddings are compared, and why not where the reference has some."""
+    there, rows = reference.embeddings.count, window.embeddings.count
+    if there and min(there, rows) >= config.least_rows:
+        return True, []
+    known = f"known of {rows} rows, in the reference of {there}, of {config.least_rows} at least"
+    return False, [f"{EMBEDDING} is not compared: {known}"] if there else []
 
 
 def _total(profile: Profile) -> Floats:

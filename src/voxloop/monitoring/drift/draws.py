@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Generator
 
 from voxloop.monitoring.drift.columns import Floats, Integers, slice_columns
+from voxloop.monitoring.drift.domain_classifier import DomainClassifier
 from voxloop.monitoring.drift.measures import measure_distances
 from voxloop.monitoring.drift.profile import Profile
 
@@ -22,25 +23,41 @@ CELLS = 1_000_000
 """Draws times speakers held at once: 8 MB."""
 
 
-def draw_distances(reference: Profile, sizes: Integers, *, draws: int, generator: Generator) -> Floats:
-    """Return distances of windows that have not drifted, float64 [draws, measures].
+def draw_distances(
+    reference: Profile,
+    sizes: Integers,
+    *,
+    draws: int,
+    generator: Generator,
+    classifier: DomainClassifier | None = None,
+    sounds: Integers | None = None,
+) -> Floats:
+    """Return distances of windows that have not drifted, float64 [draws, measures]; with a classifier, its own last.
 
     Args:
         reference: Speakers to draw from.
         sizes: Rows of each speaker of the window of which a column is known, int64 [speakers, columns].
         draws: How many.
         generator: Decides.
+        classifier: Fitted to the reference; None where embeddings are not compared.
+        sounds: Rows of each speaker of the window that have an embedding, int64 [speakers].
     """
     speakers = len(reference.speakers)
     shares = _share_by_column(reference, _thin(reference, sizes, generator))
     counts = reference.counts.astype(np.float64)
+    sounds = np.zeros(0, dtype=np.int64) if sounds is None else sounds
+    thinned = None if classifier is None else classifier.thin(sounds, generator)
     found = []
     for many in _split(draws, speakers):
         chosen = generator.integers(0, speakers, (many, len(sizes)))
         window = _draw_window(reference, shares, sizes, chosen)
         again = generator.integers(0, speakers, (many, speakers))
-        beside = _weigh(again, np.ones(speakers), speakers) @ counts
-        found.append(measure_distances(reference.columns, window, beside))
+        beside = _weigh(again, np.ones(speakers), speakers)
+        distances = measure_distances(reference.columns, window, beside @ counts)
+        if classifier is not None and thinned is not None:
+            apart = classifier.separate_draws(thinned, _weigh(chosen, sounds.astype(np.float64), speakers), beside)
+            distances = np.column_stack([distances, apart])
+        found.append(distances)
     return np.concatenate(found)
 
 

@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from voxloop.errors import InputError
 from voxloop.monitoring.drift.columns import ANSWERS, Coded, Column, Integers, Values, place_values, slice_columns
+from voxloop.monitoring.drift.embeddings import EmbeddingMoments, Embeddings, measure_moments, merge_moments
 
-SCHEMA_VERSION = 2
-"""2: a reference is kept by the slots of a season. One of version 1 is read as a reference without seasons."""
+SCHEMA_VERSION = 3
+"""3: with moments of embeddings. 2: a reference is kept by the slots of a season. One of version 1 is read as a
+reference without seasons, one of 1 or 2 as one without embeddings."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,14 @@ class PredictionColumns:
         models: Digest of who answered.
         values: By column.
         skipped: bool [n] by column: rows of which it is not known whether they have a value; without an entry none.
+        embeddings: Of the sounds, float32 [n, 48], NaN where there is none; None where there is none at all.
     """
 
     speakers: Coded
     models: Coded
     values: Mapping[str, Values]
     skipped: Mapping[str, npt.NDArray[np.bool_]]
+    embeddings: Embeddings | None = None
 
     @property
     def row_count(self) -> int:
@@ -55,6 +59,7 @@ class PredictionColumns:
             Coded(self.models.names, self.models.codes[rows]),
             {name: _take(values, rows) for name, values in self.values.items()},
             {name: skipped[rows] for name, skipped in self.skipped.items()},
+            None if self.embeddings is None else self.embeddings[rows],
         )
 
 
@@ -68,6 +73,7 @@ class Profile:
         speakers: Pseudonyms, sorted; a key where no speaker is named.
         rows: Of each speaker, int64 [speakers].
         counts: int64 [speakers, bins of all columns].
+        embeddings: Moments of the sounds' embeddings.
         models: Rows of each model, by digest.
         schema_version: Of this form.
     """
@@ -77,6 +83,7 @@ class Profile:
     speakers: tuple[str, ...]
     rows: Integers
     counts: Integers
+    embeddings: EmbeddingMoments
     models: Mapping[str, int]
     schema_version: int = SCHEMA_VERSION
 
@@ -119,6 +126,7 @@ def make_profile(family: str, columns: tuple[Column, ...], predictions: Predicti
         speakers=tuple(speakers.names.tolist()),
         rows=np.bincount(speakers.codes, minlength=len(speakers.names)).astype(np.int64),
         counts=np.concatenate(parts, axis=1).astype(np.int64),
+        embeddings=measure_moments(speakers.codes, len(speakers.names), predictions.embeddings),
         models=dict(zip(models.names.tolist(), times.tolist(), strict=True)),
     )
 
@@ -132,7 +140,7 @@ def _take(values: Values, rows: Integers) -> Values:
 
 
 def merge_profiles(one: Profile, *others: Profile) -> Profile:
-    """Return the profile of all together; in which order makes no difference.
+    """Return the profile of all together; in which order makes no difference but to the rounding of embeddings.
 
     Raises:
         InputError: They are of other families, bins or versions.
@@ -150,14 +158,15 @@ def merge_profiles(one: Profile, *others: Profile) -> Profile:
     rows = np.zeros(len(speakers), dtype=np.int64)
     counts = np.zeros((len(speakers), one.counts.shape[1]), dtype=np.int64)
     models: dict[str, int] = {}
-    for part in parts:
-        places = np.array([number[name] for name in part.speakers], dtype=np.int64)
-        rows[places] += part.rows
-        counts[places] += part.counts
+    places = [np.array([number[name] for name in part.speakers], dtype=np.int64) for part in parts]
+    for part, place in zip(parts, places, strict=True):
+        rows[place] += part.rows
+        counts[place] += part.counts
         for model, times in part.models.items():
             models[model] = models.get(model, 0) + times
     models = {name: models[name] for name in sorted(models)}
-    return Profile(one.family, one.columns, tuple(speakers), rows, counts, models, one.schema_version)
+    embeddings = merge_moments([part.embeddings for part in parts], places, len(speakers))
+    return Profile(one.family, one.columns, tuple(speakers), rows, counts, embeddings, models, one.schema_version)
 
 
 def profile_slots(
@@ -192,11 +201,12 @@ def is_same(one: Profile, other: Profile) -> bool:
         dict(other.models),
     ):
         return False
-    return np.array_equal(one.rows, other.rows) and np.array_equal(one.counts, other.counts)
+    same = np.array_equal(one.rows, other.rows) and np.array_equal(one.counts, other.counts)
+    return same and one.embeddings.is_close(other.embeddings)
 
 
 def keep_columns(profile: Profile, names: set[str]) -> Profile:
-    """Return the profile with these of its columns alone."""
+    """Return the profile with these of its columns alone, and its embeddings."""
     parts = zip(profile.columns, slice_columns(profile.columns), strict=True)
     kept = [(column, place) for column, place in parts if column.name in names]
     counts = [profile.counts[:, place] for _, place in kept]
@@ -206,6 +216,7 @@ def keep_columns(profile: Profile, names: set[str]) -> Profile:
         profile.speakers,
         profile.rows,
         np.concatenate(counts, axis=1) if counts else profile.counts[:, :0],
+        profile.embeddings,
         profile.models,
         profile.schema_version,
     )

@@ -15,19 +15,52 @@ from pydantic import AwareDatetime, ValidationError
 
 from voxloop.config import StrictModel
 from voxloop.errors import InputError
-from voxloop.monitoring.drift.columns import Column
+from voxloop.monitoring.drift.columns import Column, Integers
+from voxloop.monitoring.drift.embeddings import EmbeddingMoments, no_moments
 from voxloop.monitoring.drift.profile import SCHEMA_VERSION, Profile, merge_profiles
 from voxloop.monitoring.drift.season import NO_SEASON, Season
 from voxloop.monitoring.prediction_files import OWNER_ALONE
+from voxloop.speech.sound_embedding import EMBEDDED
 from voxloop.store.atomic import write_file
 from voxloop.store.digests import canonical_json
 
 REMEDY = "make one: voxloop drift TASK --make-reference --since DAY --until DAY"
 
 
-WITHOUT_SEASONS = 1
-"""Version of the form before there were seasons: its counts are of all hours."""
+WITHOUT_SEASONS, WITHOUT_EMBEDDINGS = 1, 2
+"""Versions of the form: before there were seasons counts are of all hours, before there were embeddings it has none."""
 _COUNTED = ("speakers", "rows", "counts", "models")
+
+
+class SlotEmbeddings(StrictModel):
+    """Moments of embeddings in a slot of the season (`voxloop.monitoring.drift.embeddings`), rounded.
+
+    Args:
+        counts: Rows of each speaker that have one.
+        means: Of each speaker, dB.
+        scatter: Within speakers, a row of the matrix each.
+    """
+
+    counts: tuple[int, ...]
+    means: tuple[tuple[float, ...], ...]
+    scatter: tuple[tuple[float, ...], ...]
+
+    def as_moments(self, rows: Integers) -> EmbeddingMoments:
+        """Return the moments.
+
+        Args:
+            rows: Of each speaker, int64 [speakers].
+
+        Raises:
+            ValueError: They are of no such speakers.
+        """
+        counts = np.array(self.counts, dtype=np.int64)
+        means = np.array(self.means, dtype=np.float64).reshape(len(rows), EMBEDDED)
+        scatter = np.array(self.scatter, dtype=np.float64).reshape(EMBEDDED, EMBEDDED)
+        finite = np.isfinite(means).all() and np.isfinite(scatter).all() and np.array_equal(scatter, scatter.T)
+        if counts.shape != rows.shape or (counts < 0).any() or (counts > rows).any() or not finite:
+            raise ValueError("its embeddings are not of its speakers")
+        return EmbeddingMoments(counts, means, scatter)
 
 
 class SlotCounts(StrictModel):
@@ -39,6 +72,7 @@ class SlotCounts(StrictModel):
         rows: Of each speaker.
         counts: Of each speaker and bin, the bins of all columns in one row.
         models: Rows of each model, by digest.
+        embeddings: None where no sound has one.
     """
 
     slot: int
@@ -46,6 +80,7 @@ class SlotCounts(StrictModel):
     rows: tuple[int, ...]
     counts: tuple[tuple[int, ...], ...]
     models: dict[str, int]
+    embeddings: SlotEmbeddings | None
 
 
 class ReferenceFile(StrictModel):
@@ -80,7 +115,7 @@ class ReferenceFile(StrictModel):
         """
         wanted = None if slots is None else {*slots}
         parts = [self._profile_slot(one) for one in self.slots if wanted is None or one.slot in wanted]
-        empty = SlotCounts(slot=0, speakers=(), rows=(), counts=(), models={})
+        empty = SlotCounts(slot=0, speakers=(), rows=(), counts=(), models={}, embeddings=None)
         return merge_profiles(*parts) if parts else self._profile_slot(empty)
 
     def require_sound(self) -> None:
@@ -104,7 +139,8 @@ class ReferenceFile(StrictModel):
             or (rows < 0).any()
         ):
             raise ValueError("its counts are not of its speakers")
-        return Profile(self.family, self.columns, one.speakers, rows, counts, one.models, self.schema_version)
+        moments = no_moments(len(rows)) if one.embeddings is None else one.embeddings.as_moments(rows)
+        return Profile(self.family, self.columns, one.speakers, rows, counts, moments, one.models, self.schema_version)
 
 
 def describe_reference(
@@ -137,6 +173,15 @@ def _describe_slot(slot: int, profile: Profile) -> SlotCounts:
         rows=tuple(profile.rows.tolist()),
         counts=tuple(map(tuple, profile.counts.tolist())),
         models=dict(profile.models),
+        embeddings=_describe_embeddings(profile.embeddings) if profile.embeddings.count else None,
+    )
+
+
+def _describe_embeddings(moments: EmbeddingMoments) -> SlotEmbeddings:
+    return SlotEmbeddings(
+        counts=tuple(moments.counts.tolist()),
+        means=tuple(map(tuple, moments.means.round(4).tolist())),
+        scatter=tuple(map(tuple, ((moments.scatter + moments.scatter.T) / 2).round(2).tolist())),
     )
 
 
@@ -150,7 +195,7 @@ def write_reference(path: Path, reference: ReferenceFile) -> None:
 
 
 def read_reference(path: Path, family: str) -> ReferenceFile:
-    """Read the reference of a family; one of the form before there were seasons is a reference without them.
+    """Read the reference of a family; one of an earlier form is a reference without what came later.
 
     Raises:
         InputError: There is none, it is of another version or family, or not what was written.
@@ -162,16 +207,16 @@ def read_reference(path: Path, family: str) -> ReferenceFile:
         raise InputError(f"{path} does not exist", rule="a window is held against a reference", remedy=REMEDY) from None
     except (OSError, ValueError, TypeError, KeyError) as unreadable:
         raise InputError(f"{path} is no reference: {str(unreadable)[:200]!r}", remedy=REMEDY) from None
-    if version not in (WITHOUT_SEASONS, SCHEMA_VERSION):
+    if version not in (WITHOUT_SEASONS, WITHOUT_EMBEDDINGS, SCHEMA_VERSION):
         raise InputError(
             f"{path} has schema version {version!r:.40}",
-            rule=f"this one reads {WITHOUT_SEASONS} and {SCHEMA_VERSION}",
+            rule=f"this one reads {WITHOUT_SEASONS} to {SCHEMA_VERSION}",
             remedy=REMEDY,
         )
     try:
-        reference = ReferenceFile.model_validate(_give_season(content) if version == WITHOUT_SEASONS else content)
+        reference = ReferenceFile.model_validate(_renew(content, version))
         reference.require_sound()
-    except (ValidationError, ValueError) as malformed:
+    except (ValidationError, ValueError, TypeError, KeyError) as malformed:
         raise InputError(f"{path} is no reference: {str(malformed)[:200]!r}", remedy=REMEDY) from None
     if reference.family != family:
         raise InputError(
@@ -180,13 +225,21 @@ def read_reference(path: Path, family: str) -> ReferenceFile:
     return reference
 
 
+def _renew(content: Mapping[str, Any], version: int) -> dict[str, Any]:
+    """Return the content of a file of any version as one of this version."""
+    if version == SCHEMA_VERSION:
+        return dict(content)
+    with_season = _give_season(content) if version == WITHOUT_SEASONS else content
+    slots = [{**slot, "embeddings": None} for slot in with_season["slots"]]
+    return {**with_season, "schema_version": SCHEMA_VERSION, "slots": slots}
+
+
 def _give_season(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a file of version 1 as one of this version, all of it in one slot."""
+    """Return the content of a file of version 1 with all of it in one slot."""
     rest = {name: value for name, value in content.items() if name not in _COUNTED}
     counted = {name: content[name] for name in _COUNTED if name in content}
     return {
         **rest,
-        "schema_version": SCHEMA_VERSION,
         "season": NO_SEASON.model_dump(mode="json"),
         "slots": [{"slot": 0, **counted}],
     }

@@ -14,13 +14,16 @@ import pyarrow.compute as pc
 
 from voxloop.monitoring.drift.clocks import find_clock_problems
 from voxloop.monitoring.drift.columns import COLUMNS, MEASURED, NUMERIC, Coded
+from voxloop.monitoring.drift.embeddings import EMBEDDING, Embeddings
 from voxloop.monitoring.drift.profile import PredictionColumns
 from voxloop.monitoring.prediction import ANSWERED
 from voxloop.monitoring.prediction_log import Window, read_window
+from voxloop.speech.sound_embedding import EMBEDDED
 
 READ = (
     *("request_id", "key_id", "model_digest", "is_shadow", "status", "speaker", "is_measured"),
     *COLUMNS,
+    EMBEDDING,
 )
 
 
@@ -77,11 +80,25 @@ def as_arrays(table: pa.Table) -> PredictionColumns:
         models=_as_coded(table["model_digest"]),
         values={name: _as_numbers(table[name]) if name in NUMERIC else _as_coded(table[name]) for name in COLUMNS},
         skipped=dict.fromkeys(MEASURED, unmeasured),
+        embeddings=_as_embeddings(table[EMBEDDING]),
     )
 
 
 def _as_numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     return np.asarray(column.fill_null(float("nan")).to_numpy(), dtype=np.float64)
+
+
+def _as_embeddings(column: pa.ChunkedArray) -> Embeddings | None:
+    """Return float32 [n, 48] with NaN where there is none, or one of another length; None without any."""
+    # No list of fixed size: pyarrow 25 writes one with nulls, and cannot read it again.
+    right = pc.equal(pc.list_value_length(column), EMBEDDED).fill_null(False)
+    known = right.to_numpy().astype(np.bool_)
+    if not known.any():
+        return None
+    embeddings = np.full((len(known), EMBEDDED), np.nan, dtype=np.float32)
+    numbers = pc.list_flatten(column.filter(right)).fill_null(float("nan"))
+    embeddings[known] = np.asarray(numbers.to_numpy(), dtype=np.float32).reshape(-1, EMBEDDED)
+    return embeddings
 
 
 def _as_coded(column: pa.ChunkedArray) -> Coded:

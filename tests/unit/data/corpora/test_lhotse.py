@@ -45,6 +45,36 @@ def test_supervisions_become_rows_with_their_segment_and_channel(tmp_path: Path)
     assert loudest_hertz(right.waveform) == pytest.approx(CALL_HERTZ[1], abs=3.0)
 
 
+@pytest.mark.parametrize(
+    ("of_supervision", "of_recording", "device", "reason"),
+    [
+        ({"device": "Pixel 8"}, {}, "Pixel 8", None),
+        ({}, {"device": "Pixel 8"}, "Pixel 8", None),
+        ({"device": "a headset"}, {"device": "Pixel 8"}, "a headset", None),
+        ({"device": " Pixel\n 8 "}, {}, "Pixel 8", None),
+        ({"device": None}, {"device": "Pixel 8"}, "Pixel 8", None),
+        ({"device": " "}, {}, None, None),
+        ({}, {}, None, None),
+        ({"device": 8}, {"device": "Pixel 8"}, None, "unknown label"),
+        ({}, {"device": ["Pixel 8"]}, None, "unknown label"),
+        ({"device": False}, {}, None, "unknown label"),
+    ],
+)
+def test_a_device_is_what_a_supervision_or_else_its_recording_says(
+    tmp_path: Path,
+    of_supervision: dict[str, Any],
+    of_recording: dict[str, Any],
+    device: str | None,
+    reason: str | None,
+) -> None:
+    write_sounds(tmp_path)
+    write_lines(tmp_path / "recordings.jsonl", ONE | {"custom": of_recording})
+    write_lines(tmp_path / "supervisions.jsonl", supervision("a", "one", 0.0, 1.0, speaker="x", custom=of_supervision))
+    rows, refused = read_corpus("lhotse", tmp_path)
+    assert [row.device for row in rows.values()] == ([] if reason else [device])
+    assert list(refused.values()) == ([reason] if reason else [])
+
+
 def test_a_part_of_a_recording_of_one_channel_is_cut_out(tmp_path: Path) -> None:
     write_sounds(tmp_path)
     write_lines(tmp_path / "recordings.jsonl", ONE)

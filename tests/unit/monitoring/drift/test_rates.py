@@ -14,7 +14,7 @@ from voxloop.monitoring.drift.profile import Profile
 from voxloop.settings import Settings
 
 WINDOWS = 200
-FEWEST = 30
+FEWEST = 12
 """Of windows, where a run has not the time for all."""
 Sizes = np.ndarray
 EVEN, UNEVEN, UNMEASURED = "even", "uneven", "of nine in ten rows nothing is measured"

@@ -15,6 +15,7 @@ from tests.unit.monitoring.drift.logs import DAY, HOUR, WRITER, make_rows, write
 from voxloop.monitoring.drift.columns import COLUMNS, Coded
 from voxloop.monitoring.drift.window import LogWindow, read_predictions
 from voxloop.monitoring.prediction_files import Loss, write_loss
+from voxloop.speech.sound_embedding import EMBEDDED
 
 NINE = DAY + 9 * HOUR
 
@@ -34,6 +35,8 @@ def test_answers_are_read_and_shadows_failures_and_what_was_not_measured_are_tol
     rows[1] |= {"status": 503, "answer": None, "label": None, "confidence": None}
     rows[2] |= {"is_measured": False, "snr_db": None, "f0_mean_hz": None}
     rows[3] |= {"speaker": None, "snr_db": None}
+    rows[4] |= {"embedding": [0.5] * EMBEDDED}
+    rows[5] |= {"embedding": [0.5] * 3}
     write_rows(tmp_path, rows)
     window = read(tmp_path)
     told = window.predictions
@@ -48,6 +51,9 @@ def test_answers_are_read_and_shadows_failures_and_what_was_not_measured_are_tol
     assert isinstance(known, np.ndarray)
     assert np.isnan(ratios[:2]).all()
     assert len(known) == 17
+    assert told.embeddings is not None
+    assert np.isnan(told.embeddings).all(axis=1).tolist() == [True, True, False] + [True] * 15
+    assert (told.embeddings[2] == 0.5).all()
     assert spell(told.values["label"]) == [row["label"] for row in rows[2:]]
     assert set(spell(told.models)) == {"e" * 64}
 
