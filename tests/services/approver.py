@@ -32,11 +32,11 @@ def sign_in_approver(settings: Settings) -> Credentials:
     return Credentials(NAME, PASSWORDS[settings.mlflow_accounts])
 
 
-def set_approval(task: str, number: int, value: str) -> httpx.Response:
-    """Set the tag by the call the UI makes."""
+def set_approval(task: str, number: int, value: str, key: str = "approval") -> httpx.Response:
+    """Set the tag, or another of the approver's, by the call the UI makes."""
     settings = get_settings()
     address = f"{settings.mlflow_url}/ajax-api/2.0/mlflow/model-versions/set-tag"
-    fields = {"name": task, "version": str(number), "key": "approval", "value": value}
+    fields = {"name": task, "version": str(number), "key": key, "value": value}
     headers = sign_in_approver(settings).header
     return httpx.post(address, json=fields, headers=headers, trust_env=False, timeout=60)
 

@@ -114,10 +114,14 @@ def test_a_rejection_and_an_approval_taken_back_are_rows_too(jobs: People, tmp_p
     assert not {"approval", "approval.evidence"} & newest(jobs).tags.keys()
     assert jobs.approve("ann", number).is_success
     assert objection(jobs) == ""
+    assert "'rejected' without a reason" in jobs.approve("ann", number, "rejected").text
+    assert objection(jobs) == "", "nothing came of it"
+    comment = {"name": FAMILY, "version": str(number), "key": "approval.comment", "value": "it swears"}
+    assert jobs.write("ann", "model-versions/set-tag", comment).is_success
     assert jobs.approve("ann", number, "rejected").is_success
     assert objection(jobs) == "the ledger has no approval of it"
-    assert [one.content["because"] for one in rows(jobs, "void")][-2:] == ["taken back", "rejected"]
-    assert newest(jobs).tags["approval.notice"] == "rejected"
+    assert [one.content["because"] for one in rows(jobs, "void")][-2:] == ["taken back", "rejected: it swears"]
+    assert newest(jobs).tags["approval.notice"] == "rejected: it swears"
 
 
 def test_a_frozen_family_is_told_of_and_may_be_approved(jobs: People, tmp_path: Path) -> None:

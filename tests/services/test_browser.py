@@ -29,6 +29,7 @@ from tests.services.people import People, add_people
 from tests.services.pipeline_folders import LABELS, PipelineFolders, make_repository, run_onnx, write_folders
 from tests.services.release_process import Stranger
 from tests.services.test_gateway import WAV, make_sound
+from tests.soak import WHOLE
 from tests.unit.evaluation.cases import POLICY, WORD, judge, make_answers, write_evaluation
 from voxloop.evaluation.card_content import try_card
 from voxloop.evaluation.gate import write_judgement
@@ -42,7 +43,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
 ]
 TASK, NUMBER = "emotion", 1
-SERVED_SECONDS = 60 if Settings().trials >= 1 else 300  # beside other tests the processor is theirs
+SERVED_SECONDS = 60 if WHOLE else 300  # beside other tests the processor is theirs
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,12 @@ import httpx
 import pytest
 
 from tests.conftest import running_mlflow, set_home
+from tests.services.approver import approve
 from tests.services.gateway_platform import GatewayPlatform, wait_for
 from tests.services.pipeline_folders import make_repository
 from tests.services.test_gateway import SOUND, WAV
 from tests.services.test_triton import aliases, do_register
+from tests.soak import in_soak
 from voxloop.adapters.triton import TritonServer
 from voxloop.errors import InputError, RefusedError
 from voxloop.jobs.canary import canary
@@ -30,10 +32,10 @@ from voxloop.jobs.reconcile import reconcile
 from voxloop.jobs.route import route
 from voxloop.ledger.book import open_ledger
 from voxloop.ledger.entry import Entry
-from voxloop.release.canary import read_plan
+from voxloop.release.canary_plan import read_plan
 from voxloop.release.routes import find_route_row, route_of
 from voxloop.release.versions import CHALLENGER, CHAMPION, FALLBACK, serving_name
-from voxloop.settings import Settings, child_environment, find_project_root, get_settings
+from voxloop.settings import child_environment, find_project_root, get_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")]
 QUICK = ("--set", "predictions.batch_seconds=0.5")
@@ -125,18 +127,15 @@ def test_a_canary_that_is_bad_or_unclear_goes_and_a_good_one_takes_over(
     served: GatewayPlatform, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = standing(served)
-    with pytest.raises(InputError, match="no rule to abort by"):
-        try_candidate(rules=())
-    with pytest.raises(InputError, match="that is a shadow"):
-        try_candidate(rules=("agreement<90%",))
-    with pytest.raises(InputError, match="--percent 100"):
-        try_candidate(percent=100)
+    require_askings_refused()
     assert standing(served) == before
 
     assert try_candidate("2s") == 1, "nobody asks: nothing can be told"
     assert "0 rows of 0 speakers" in capsys.readouterr().out
     assert route_of(standing(served)) == route_of(before)
+    require_withdrawn(served)
 
+    approve("emotion", 2, "approved")
     with Callers(served) as callers:
         breaker = later(partial(break_candidate, served))
         began = time.monotonic()
@@ -154,6 +153,7 @@ def test_a_canary_that_is_bad_or_unclear_goes_and_a_good_one_takes_over(
         assert len([status for status in callers.statuses if status != 200]) == failed_before
     print(f"aborted after {took:.0f} s; {failed_before} of {len(callers.statuses)} requests had failed")
 
+    approve("emotion", 2, "approved")
     with Callers(served) as callers:
         mender = later(partial(reconcile_in_between, served))
         code = try_candidate("20s")
@@ -169,6 +169,22 @@ def test_a_canary_that_is_bad_or_unclear_goes_and_a_good_one_takes_over(
         try_candidate()
 
 
+def require_askings_refused() -> None:
+    with pytest.raises(InputError, match="no rule to abort by"):
+        try_candidate(rules=())
+    with pytest.raises(InputError, match="that is a shadow"):
+        try_candidate(rules=("agreement<90%",))
+    with pytest.raises(InputError, match="--percent 100"):
+        try_candidate(percent=100)
+
+
+def require_withdrawn(served: GatewayPlatform) -> None:
+    champion = serving_name("emotion", served.digests["champion"])
+    assert deploy(task="emotion") == champion, "what went is approved no more: the next wake-up does not deploy it"
+    with pytest.raises(RefusedError, match="is not approved"):
+        try_candidate()
+
+
 def break_candidate(served: GatewayPlatform) -> None:
     wait_for(lambda: is_canary(served))
     name = serving_name("emotion", served.digests["candidate"])
@@ -180,10 +196,11 @@ def reconcile_in_between(served: GatewayPlatform) -> None:
     wait_for(lambda: is_canary(served))
     row = standing(served)
     assert reconcile(task="emotion") == 0
+    assert deploy(task="emotion") == serving_name("emotion", served.digests["champion"]), "it waits for the canary"
     assert standing(served).sequence >= row.sequence
 
 
-@pytest.mark.skipif(Settings().trials < 1, reason="minutes of waiting for two canaries: in `make soak`")
+@in_soak("minutes of waiting for two canaries")
 def test_killed_it_goes_on_and_a_shadow_answers_nobody(
     served: GatewayPlatform, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,9 +227,7 @@ def test_killed_it_goes_on_and_a_shadow_answers_nobody(
         wait_for(lambda: ask().status_code == 200, 5)
 
 
-@pytest.mark.skipif(
-    Settings().trials < 1, reason="a platform of a minute, and canaries are tried beside: in `make soak`"
-)
+@in_soak("a platform of a minute, and canaries are tried beside")
 def test_a_shadow_is_compared_request_by_request(served: GatewayPlatform, capsys: pytest.CaptureFixture[str]) -> None:
     with Callers(served) as callers:
         code = try_candidate("20s", percent=0, rules=("agreement<80%", "errors>20%"))

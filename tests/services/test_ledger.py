@@ -169,7 +169,7 @@ def test_machines_that_share_a_key_share_a_ledger(database: str, tmp_path: Path)
 
 
 def test_no_more_looks_get_through_than_are_left(book: Ledger) -> None:
-    policy = LookPolicy(looks_per_set=2, warn_from_share=1)
+    policy = LookPolicy(looks_per_set=2, looks_per_test_split=2, warn_from_share=1)
     said = [record_look(book, SetOfSpeech(), challenger=f"m{n}", at=AT, policy=policy).is_allowed for n in range(3)]
     assert said == [True, True, False]
 

@@ -165,7 +165,7 @@ def read_moments(settings: Settings, run_type: str, since: float) -> list[float]
 
 
 @pytest.mark.parametrize(
-    ("dag", "conf"), [("no_such_dag", {}), ("nightly_retraining", {"bootstrap": "perhaps"})], ids=["dag", "value"]
+    ("dag", "conf"), [("no_such_dag", {}), ("nightly_retraining", {"changes": "perhaps"})], ids=["dag", "value"]
 )
 def test_what_airflow_refuses_is_bad_input(started: Settings, dag: str, conf: dict[str, object]) -> None:
     with pytest.raises(InputError, match=r"Airflow answered 40[04]"):

@@ -24,7 +24,7 @@ from voxloop.jobs.register import register
 from voxloop.jobs.track import track
 from voxloop.ledger.book import open_ledger
 from voxloop.release.evidence import read_evidence
-from voxloop.release.versions import CHALLENGER, CHAMPION, MODEL_DIGEST, RETRAIN_ID
+from voxloop.release.versions import CHALLENGER, CHAMPION, MODEL_DIGEST, PROMOTED_AT, RETRAIN_ID
 from voxloop.settings import Settings
 from voxloop.store.digests import digest_file, digest_tree
 from voxloop.store.job_store import read_runner_key
@@ -268,6 +268,10 @@ def test_a_stricter_policy_says_which_promotions_it_would_have_stopped(
         write_judgement(judgement, folders.verdict)
         do_track(folders, tmp_path / f"{name}-run", "emotion")
         do_register(folders, tmp_path / f"{name}-run", tmp_path / f"{name}-version", "emotion")
+    registry = MlflowRegistry(registry_home)
+    assert gate(replay=True) == "emotion would have stopped 0 of 0 promotions; 2 passed and were never promoted"
+    for version in registry.list_versions("emotion"):
+        registry.set_tag(version, PROMOTED_AT, "2026-01-02T03:00:00+00:00")
     same, stricter = (tmp_path / f"{name}.yaml" for name in ("same", "stricter"))
     same.write_text(yaml.safe_dump(POLICY.model_dump(mode="json")))
     stricter.write_text(yaml.safe_dump(policy_of(limit=0.99).model_dump(mode="json")))

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from tests.services.release_process import Stranger, start
 from tests.services.test_triton import aliases, do_register
+from tests.soak import WHOLE
 from voxloop.adapters.triton import TritonServer
 from voxloop.errors import RefusedError
 from voxloop.jobs.deploy import deploy
@@ -21,8 +22,8 @@ from voxloop.release.mirror import HEAD_COPY
 from voxloop.release.versions import CHALLENGER, CHAMPION, FALLBACK
 from voxloop.settings import Settings
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
-ROLLBACK_SECONDS = 1.0 if Settings().trials >= 1 else 60.0
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")]
+ROLLBACK_SECONDS = 1.0 if WHOLE else 60.0
 """From the command to the fallback answering; what is promised is looked at where no other test has the processor."""
 
 

@@ -17,6 +17,7 @@ import pytest
 from tests.conftest import signed_in
 from tests.services.local_platform import running_platform
 from tests.small_project import make_small_project
+from tests.soak import in_soak
 from voxloop.ledger.book import open_ledger
 from voxloop.local.airflow import SCHEDULER
 from voxloop.local.supervisor import Supervisor
@@ -31,9 +32,7 @@ BEFORE = {"ingest", "validate", "leakage", "poison", "features"}
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(
-        Settings().trials < 1, reason="two runs of the pipeline on a platform, ten minutes: in `make soak`"
-    ),
+    in_soak("two runs of the pipeline on a platform, ten minutes"),
 ]
 
 
@@ -59,8 +58,8 @@ def test_a_killed_scheduler_takes_up_the_night_where_it_was(started: Settings, a
     folder = started.home / "runs" / retrain_id
     api = AirflowApi.connect(started)
     # Another seed for each: the second must not find the first one's training in the store.
-    conf = {"policy": "easy", "bootstrap": True, "because": "a test", "overrides": [f"seed={40 + alone}"]}
-    assert api.trigger(DAG, run_id=night, conf=conf)
+    changes = {"policy": "easy", "bootstrap": True, "because": "a test", "overrides": [f"seed={40 + alone}"]}
+    assert api.trigger(DAG, run_id=night, conf={"changes": changes})
     wait_for_training(api, night, folder)
     killed = kill_scheduler(started, alone=alone)
     assert api.wait_for_run(DAG, night, timeout=1500) == "success"

@@ -112,7 +112,8 @@ def config_sections(settings: Settings, keys: Mapping[str, str]) -> dict[str, di
             "simple_auth_manager_passwords_file": password_file(settings),
         },
         "database": {
-            "sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}",
+            # s a writer waits for the one before it; SQLite's own 5 pass on a busy machine, and a request ends in 500
+            "sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout=60",
             "check_migrations": False,  # `up` has done it once for all
         },
         "logging": {

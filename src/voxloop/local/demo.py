@@ -118,9 +118,8 @@ class Loop:
         return 0 if served else 1
 
     def _arguments(self, night: Night) -> dict[str, object]:
-        """Return the arguments of the training pipeline for one night."""
+        """Return the arguments of the training pipeline for one night, all but the family."""
         return {
-            "task": self.config.task,
             "config": self.config.config,
             "poison_policy": self.config.poison_policy,
             "policy": self.config.policy,
@@ -132,13 +131,15 @@ class Loop:
 
     def _train_here(self, night: Night) -> RunResult:
         out = run_folder(NIGHT_ONE)
-        arguments = {**self._arguments(night), "bootstrap": True, "because": self.config.because}
-        _run_voxloop(*training_arguments({"arguments": "local", **arguments}, out))
+        changes = {**self._arguments(night), "bootstrap": True, "because": self.config.because}
+        told = {"arguments": "local", "task": self.config.task, "changes": changes}
+        _run_voxloop(*training_arguments(told, out))
         return _require_version(RunResult.read(out))
 
     def _train_by_scheduler(self, night: Night) -> RunResult:
         airflow = AirflowApi.connect(self.settings)
-        airflow.trigger(NIGHTLY, run_id=NIGHT_TWO, conf=self._arguments(night))
+        task, changes = self.config.task, self._arguments(night)
+        airflow.trigger(NIGHTLY, run_id=NIGHT_TWO, conf={"task": task, "changes": changes})
         self.clock.say(f"Airflow's scheduler runs {NIGHTLY}: {self.settings.airflow_url}")
         if (state := self._follow(airflow)) != "success":
             raise VoxloopError(

@@ -48,7 +48,7 @@ def test_a_percent_sign_in_a_path_survives_airflows_interpolation(
     text = render_config(Settings(home=tmp_path / "100%s done"), KEYS)
     parser = ConfigParser()  # interpolates, as Airflow's does
     parser.read_string(text)
-    assert parser["database"]["sql_alchemy_conn"] == f"sqlite:///{tmp_path}/100%s done/airflow/airflow.db"
+    assert parser["database"]["sql_alchemy_conn"] == f"sqlite:///{tmp_path}/100%s done/airflow/airflow.db?timeout=60"
 
 
 def test_secrets_are_in_the_configuration_file_not_in_the_environment(settings: Settings, tmp_path: Path) -> None:
