@@ -96,6 +96,7 @@ def make_rows(count: int) -> pa.Table:
         **{trait: draw.normal(0.0, 1.0, count) for trait in TRAITS},
         "gender": np.where(speaker % 2, "female", "male"),
         "age": (20 + speaker % 50).astype(np.int32),
+        "device": np.where(speaker % 3, "phone", "headset"),
         "source": ["benchmark"] * count,
         "licence": ["CC0-1.0"] * count,
         "split": np.array(["train", "train", "train", "dev", "test"])[speaker % 5],

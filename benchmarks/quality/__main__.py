@@ -10,6 +10,7 @@ from typing import Literal
 
 from cyclopts import App
 
+from benchmarks.command import run_command
 from benchmarks.quality.corpus_config import CorpusQuality
 from benchmarks.quality.fold_plans import Fold, plan_folds
 from benchmarks.quality.fold_run import Run, answer_fold, prepare_task
@@ -19,7 +20,7 @@ from benchmarks.quality.report import describe, write_report
 from voxloop.config import Overrides, find_config, load_config
 from voxloop.data.manifest import MANIFEST_NAME
 from voxloop.data.shards import read_manifest
-from voxloop.errors import InputError, VoxloopError
+from voxloop.errors import InputError
 from voxloop.settings import get_settings
 from voxloop.store.digests import digest_file, digest_json
 
@@ -160,8 +161,4 @@ def measure_features(dataset: Path, out: Path, task: str, peer: ModuleType | Non
 
 
 if __name__ == "__main__":
-    try:
-        app()
-    except VoxloopError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    run_command(app)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PORT_NAMES, free_ports
 from tests.contracts.one_line import assert_one_line, run_voxloop
 
 HEADER = "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage\n"
@@ -82,6 +83,7 @@ def test_a_corpus_that_cannot_be_read(tmp_path: Path, corpus: Callable[[Path], P
         (["up", "--set", "ports.mlfow=1"], "did you mean 'ports.mlflow'"),
         (["demo", "--corpus", "nemo"], "--path"),
         (["demo", "--corpus", "nemo", "--path", "NOWHERE"], "NOWHERE"),
+        (["simulate", "--seed", "1", "--days", "3"], "3 days"),
         (["ask", "emotion", "NOWHERE"], "NOWHERE"),
         (["ask", "emotion", "TEXT.wav"], "TEXT.wav"),
         (["ask", "emotions", "TEXT.wav"], "no task 'emotions'; the tasks are asr, emotion, personality"),
@@ -103,5 +105,9 @@ def taken_port() -> Iterator[int]:
 
 
 def test_a_taken_port_is_named_with_the_setting_that_moves_it(tmp_path: Path, taken_port: int) -> None:
-    done = run_voxloop(tmp_path, "up", "--set", f"ports.airflow={taken_port}")
+    # The other ports are not the usual ones: a platform may be up on the machine.
+    others = [name for name in PORT_NAMES if name != "airflow"]
+    free = [f"ports.{name}={port}" for name, port in zip(others, free_ports(len(others)), strict=True)]
+    sets = [part for one in (*free, f"ports.airflow={taken_port}") for part in ("--set", one)]
+    done = run_voxloop(tmp_path, "up", *sets)
     assert_one_line(done, str(taken_port), "ports.airflow")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from voxloop.cli import run_command
-from voxloop.data.corpora import CORPORA
+from voxloop.data.corpora import CORPORA, find_corpus
 from voxloop.settings import Settings
 
-WITH_FOLDER = [name for name in CORPORA if name != "world"]
+WITH_FOLDER = [name for name in CORPORA if find_corpus(name).locate is not None]
 
 
 def no_such_path(_corpus: str, folder: Path) -> Path:
