@@ -22,7 +22,7 @@ from voxloop.tasks import Answer, Row
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 
-SLICE_COLUMNS = ("gender", "age", "language", "source", "duration_s", "snr_db")
+SLICE_COLUMNS = ("gender", "age", "language", "source", "duration_s", "snr_db", "device")
 """What of a row is kept beside its answers, to cut them by."""
 
 ANSWERS_SCHEMA = pa.schema(
@@ -36,12 +36,16 @@ ANSWERS_SCHEMA = pa.schema(
         pa.field("source", pa.string()),
         pa.field("duration_s", pa.float64()),
         pa.field("snr_db", pa.float64()),  # estimated once from the sound; null where there is none
+        pa.field("device", pa.string()),
         pa.field("model", pa.string(), nullable=False),
         # JSON objects: what an answer is, differs by family, and its numbers come back to the last bit.
         pa.field("reference", pa.string(), nullable=False),
         pa.field("answer", pa.string()),  # null where the model's numbers are not finite: there is no answer
     ]
 )
+
+ADDED_COLUMNS = ("device",)
+"""Columns that answers kept before them lack: there they read as null, so that what was judged can be judged again."""
 
 
 @dataclass(frozen=True)
@@ -105,16 +109,16 @@ def write_answers(table: pa.Table, path: Path) -> None:
 
 
 def read_answers(path: Path) -> pa.Table:
-    """Read answers as they were written.
+    """Read answers as they were written; those of `ADDED_COLUMNS` that are not there are null.
 
     Raises:
         InputError: The file is missing, no Parquet, of another schema, or holds a null where none may be.
     """
-    return read_table(path, ANSWERS_SCHEMA)
+    return read_table(path, ANSWERS_SCHEMA, ADDED_COLUMNS)
 
 
-def read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Read a table of answers of a schema; raises as `read_answers`."""
+def read_table(path: Path, schema: pa.Schema, added: Sequence[str] = ()) -> pa.Table:
+    """Read a table of answers of a schema, of which it may lack what was added; raises as `read_answers`."""
     remedy = "evaluate again"
     if not path.is_file():
         raise InputError(f"{path.name} is missing", rule="an evaluation keeps its answers", remedy=remedy)
@@ -122,12 +126,21 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as unreadable:
         raise InputError(f"{path.name} cannot be read: {unreadable}", rule="it is Parquet", remedy=remedy) from None
+    table = _fill(table, schema, [name for name in added if name not in table.column_names])
     if table.schema.remove_metadata() != schema:
         odd = sorted(set(table.schema.names) ^ set(schema.names)) or ["a type"]
         raise InputError(f"{path.name} differs from the schema in {', '.join(odd)}", remedy=remedy)
     for field in schema:
         if not field.nullable and table[field.name].null_count:
             raise InputError(f"{path.name} holds a null in {field.name}", remedy=remedy)
+    return table
+
+
+def _fill(table: pa.Table, schema: pa.Schema, names: Sequence[str]) -> pa.Table:
+    """Return the table with columns of nulls where a schema has these names."""
+    for name in names:
+        place = min(schema.get_field_index(name), table.num_columns)
+        table = table.add_column(place, schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
     return table
 
 

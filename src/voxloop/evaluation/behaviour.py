@@ -159,10 +159,11 @@ def _change_label(one: Answers, other: Answers, _encoding: Any) -> Floats:
 
 
 def _change_probability(one: Answers, other: Answers, encoding: Any) -> Floats:
-    tables = (
-        np.array([[each["probabilities"][label] for label in encoding.labels] for each in _given(side)])
+    sides = (
+        np.array([[each["probabilities"][label] for label in encoding.labels] for each in _given(side)], np.float64)
         for side in (one, other)
     )
+    tables = (side.reshape(-1, len(encoding.labels)) for side in sides)  # of no rows too
     before, behind = tables
     return np.asarray(np.abs(behind - before).max(axis=1), dtype=np.float64)
 

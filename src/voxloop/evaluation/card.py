@@ -130,11 +130,13 @@ class Importance(StrictModel):
 
 
 class Importances(StrictModel):
-    """The inputs of a model, those that matter most first."""
+    """The inputs of a model, those that matter most first; `rows` of `all_rows` were asked, None if nobody counted."""
 
     measure: str
     repeats: int
     inputs: tuple[Importance, ...]
+    rows: int | None = None
+    all_rows: int | None = None
 
 
 class GapFigures(StrictModel):
@@ -149,6 +151,8 @@ class GapFigures(StrictModel):
     """By how much the challenger's gap is larger than the champion's, whichever group is ahead."""
     limit: float | None
     margin: float | None
+    raised: IntervalRecord | None
+    """By how much the worst served are ahead of the best served before, where the policy takes that too."""
 
 
 class ConditionShown(StrictModel):

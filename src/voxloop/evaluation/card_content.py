@@ -20,14 +20,16 @@ from voxloop.evaluation.card_figures import (
     figure_speakers,
     slice_rule,
 )
+from voxloop.evaluation.card_importance import find_importances
 from voxloop.evaluation.card_page import Sounds, write_page
 from voxloop.evaluation.card_robustness import figure_changed, figure_gaps
 from voxloop.evaluation.card_words import PURPOSES, list_caveats
-from voxloop.evaluation.card_worst import find_worst
+from voxloop.evaluation.card_worst import find_worst, read_worst
 from voxloop.evaluation.case import Case, Part, read_case
 from voxloop.evaluation.gate import describe_claim, is_sound, judge
 from voxloop.evaluation.judgement import Judgement, PolicyRecord
 from voxloop.evaluation.policy import GatePolicy
+from voxloop.evaluation.report import TEST_SPLIT
 from voxloop.store.atomic import write_file
 from voxloop.store.digests import digest_tree
 
@@ -58,7 +60,7 @@ def make_card(
         _require_same(judgement, digest, record.digest)
     case = _read(folder, policy, judgement)
     evaluation, sound = case.evaluation, is_sound(judgement.reasons if judgement else judge(case))
-    speakers = case.first.challenger.speaker_count()
+    speakers, importances = case.first.challenger.speaker_count(), find_importances(folder, evaluation)
     return Card(
         task=evaluation.task,
         purpose=PURPOSES.get(evaluation.task, ""),
@@ -73,7 +75,7 @@ def make_card(
         evaluation_digest=digest,
         dataset_digest=evaluation.dataset_digest,
         champion=evaluation.champion,
-        sets=tuple(_figure_set(case, part, sound=sound) for part in case.parts),
+        sets=tuple(_figure_set(case, part, importances, sound=sound) for part in case.parts),
         caveats=tuple(list_caveats(evaluation, policy, sound=sound)),
     )
 
@@ -109,14 +111,24 @@ def add_importances(card: Card, found: Mapping[str, Importances]) -> Card:
     return card.model_copy(update={"sets": sets})
 
 
-def try_card(folder: Path, policy: GatePolicy, judgement: Judgement, out: Path) -> str:
+def try_card(
+    folder: Path, policy: GatePolicy, judgement: Judgement, out: Path, *, dataset: Path | None = None, players: int = 0
+) -> str:
     """Write the card of a judged evaluation into an existing folder; return why there is none, or nothing.
 
     A verdict never hangs on a picture: whatever goes wrong here is told, and no half of a card is left.
+
+    Args:
+        folder: Written by `evaluate`.
+        policy: What it was held against.
+        judgement: What the gate said.
+        out: Where to write.
+        dataset: What was evaluated, to be heard.
+        players: How many of the worst utterances can be heard, at most.
     """
     try:
         card = make_card(folder, policy, policy_name=judgement.policy.name, judgement=judgement)
-        write_card(card, out)
+        write_card(card, out, {} if dataset is None or players < 1 else read_worst(card, dataset, players))
     except Exception as problem:  # noqa: BLE001 - the verdict stands with or without its card
         for name in (CARD_JSON, CARD_PAGE):
             (out / name).unlink(missing_ok=True)
@@ -131,7 +143,7 @@ def _read(folder: Path, policy: GatePolicy, judgement: Judgement | None) -> Case
     return replace(case, task=case.evaluation.task)
 
 
-def _figure_set(case: Case, part: Part, *, sound: bool) -> SetFigures:
+def _figure_set(case: Case, part: Part, importances: Importances | None, *, sound: bool) -> SetFigures:
     report = part.report
     counted = SetFigures(name=part.name, digest=report.digest, counted=report.counted, counts=report.counts)
     if not sound or not len(part.challenger):
@@ -147,6 +159,7 @@ def _figure_set(case: Case, part: Part, *, sound: bool) -> SetFigures:
             "by_speaker": figure_speakers(part),
             "gaps": tuple(figure_gaps(part)),
             "robustness": figure_changed(case) if part is case.first else None,
+            "importances": importances if part.name == TEST_SPLIT else None,
             "worst": find_worst(part),
             **figure_family(part),
         }

@@ -77,6 +77,8 @@ def show_importances(one: SetFigures) -> Iterator[str]:
     yield make_note(
         f"Each shuffled between utterances {found.repeats} times; of inputs that say the same, none is missed."
     )
+    if found.rows is not None and found.all_rows is not None and found.rows < found.all_rows:
+        yield make_note(f"Of {found.rows:,} of {found.all_rows:,} utterances, as many of each speaker as can be.")
 
 
 def _dots(points: Sequence[TraitPoint]) -> Iterator[tuple[float, float, str, str]]:

@@ -31,7 +31,7 @@ RESAMPLES = 2000
 BINS = 32
 SEED = 7
 """Of the speakers drawn again: the same card every time."""
-COLUMNS: tuple[SliceColumn, ...] = ("gender", "age_band", "language", "source", "duration", "snr")
+COLUMNS: tuple[SliceColumn, ...] = ("gender", "age_band", "language", "source", "duration", "snr", "device")
 
 Floats = npt.NDArray[np.float64]
 

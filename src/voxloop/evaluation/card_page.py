@@ -5,7 +5,6 @@ MLflow shows artifacts in a sandboxed frame, which reaches nothing of the pages 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator, Mapping
 
 from voxloop.data.report_markup import (
@@ -14,6 +13,7 @@ from voxloop.data.report_markup import (
     make_declaration,
     make_list,
     make_note,
+    make_player,
     make_section,
     make_table,
 )
@@ -86,7 +86,7 @@ def _show_worst(one: SetFigures, sounds: Sounds) -> Iterator[str]:
     played = [worst for worst in one.worst if worst.has_sound and worst.utterance_id in sounds]
     for worst in played:
         yield make_list([(worst.utterance_id, f"{worst.reference}, taken for {worst.challenger}")])
-        yield _make_player(sounds[worst.utterance_id])
+        yield make_player(sounds[worst.utterance_id])
     if not played:
         yield make_note("Without players: no dataset was named to take the sound from.")
 
@@ -95,8 +95,3 @@ def _describe(worst: WorstUtterance) -> tuple[object, ...]:
     seconds = "not known" if worst.duration_s is None else f"{worst.duration_s:.1f}"
     champion = "none" if worst.champion is None else worst.champion
     return (worst.utterance_id, worst.speaker_id, seconds, worst.problem, worst.reference, worst.challenger, champion)
-
-
-def _make_player(sound: bytes) -> str:
-    content = base64.b64encode(sound).decode("ascii")
-    return f'<audio controls="controls" preload="metadata" src="data:audio/flac;base64,{content}"></audio>'

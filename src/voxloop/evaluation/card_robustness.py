@@ -98,6 +98,7 @@ def figure_gaps(part: Part) -> Iterator[GapFigures]:
     for pair in find_pairs(part, shown):
         gap = None if pair.thin else measure_gap(part, pair.groups, pair.take)
         champion = None if gap is None else gap.champion
+        raised = None if gap is None or not pair.asked.or_all_raised else gap.least_lead
         yield GapFigures(
             name=pair.name,
             measure=pair.measure,
@@ -107,4 +108,5 @@ def figure_gaps(part: Part) -> Iterator[GapFigures]:
             growth=None if gap is None or gap.growth is None or not np.isfinite(gap.growth) else gap.growth,
             limit=pair.asked.limit if asked is not None else None,
             margin=pair.asked.margin if asked is not None else None,
+            raised=None if raised is None else IntervalRecord.of(f"{pair.measure} lead", raised),
         )

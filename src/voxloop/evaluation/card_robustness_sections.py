@@ -30,7 +30,16 @@ def show_gaps(one: SetFigures) -> Iterator[str]:
         yield draw_forest(rows, "first group less the second: on the line both fare alike", 0.0)
         yield make_legend(both=any(found.champion for found in measured))
     if one.gaps:
-        headings = ("groups", "measure", "challenger", "champion", "grown by", "may grow by", "may be")
+        headings = (
+            "groups",
+            "measure",
+            "challenger",
+            "champion",
+            "grown by",
+            "may grow by",
+            "or the worst ahead of the best before",
+            "may be",
+        )
         yield make_table(
             headings,
             [
@@ -41,6 +50,7 @@ def show_gaps(one: SetFigures) -> Iterator[str]:
                     "thin" if found.thin else tell_interval(found.champion),
                     _tell(found.growth),
                     _tell(found.margin),
+                    "" if found.raised is None else tell_interval(found.raised),
                     _tell(found.limit),
                 )
                 for found in one.gaps

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from voxloop.data.shards import iter_audio
+from voxloop.errors import IntegrityError
 from voxloop.evaluation.answers import Answers
-from voxloop.evaluation.card import WorstUtterance
+from voxloop.evaluation.card import Card, WorstUtterance
 from voxloop.evaluation.case import Part
 from voxloop.evaluation.measures import label_of
+from voxloop.evaluation.report import TEST_SPLIT
 from voxloop.evaluation.samples import count_errors, trait_table
 from voxloop.speech.waveform import SAMPLE_RATE, encode_flac
+from voxloop.store.digests import digest_tree
 from voxloop.tasks import Answer
 
 MOST = 8
@@ -43,6 +46,31 @@ def read_sounds(dataset: Path, wanted: Collection[str]) -> dict[str, bytes]:
         for row, waveform in iter_audio(dataset, "test")
         if row["utterance_id"] in wanted
     }
+
+
+def read_worst(card: Card, dataset: Path, players: int) -> dict[str, bytes]:
+    """Return the sound of the worst utterances of a card's test split, at most `players` of them, as `read_sounds`.
+
+    Raises:
+        IntegrityError: The card is of another dataset; or as `read_sounds`.
+    """
+    require_dataset(card, dataset)
+    worst = [one for shown in card.sets if shown.name == TEST_SPLIT for one in shown.worst]
+    return read_sounds(dataset, {one.utterance_id for one in worst[: max(players, 0)]})
+
+
+def require_dataset(card: Card, dataset: Path) -> None:
+    """Return when the card is of this dataset.
+
+    Raises:
+        IntegrityError: It is of another.
+    """
+    if (found := digest_tree(dataset)) != card.dataset_digest:
+        raise IntegrityError(
+            f"--dataset {dataset} has digest {found[:12]}",
+            rule=f"the evaluation is of dataset {card.dataset_digest[:12]}",
+            remedy="name that one, or leave --dataset out",
+        )
 
 
 def _describe(part: Part, index: int, problem: str) -> WorstUtterance:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from voxloop.evaluation.policy import GatePolicy
 from voxloop.evaluation.report import ANSWERS_NAME, EVALUATION_NAME, Evaluation, SetReport, read_json_record
 from voxloop.evaluation.robustness_evidence import RobustnessEvidence, read_robustness
 from voxloop.evaluation.samples import Sample, take_samples
+from voxloop.evaluation.scoring import ScoringConfig
 from voxloop.store.digests import digest_file
 from voxloop.tasks import Task, get_task
 from voxloop.verdict import Verdict
@@ -102,6 +103,19 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is known of a family from elsewhere, and no evaluation can make unknown.
+
+    Args:
+        sets: Digests of the frozen sets that its models are judged on, by name.
+        champion_ever: Whether a model of it was ever put into service.
+    """
+
+    sets: Mapping[str, str]
+    champion_ever: bool = False
+
+
+@dataclass(frozen=True)
 class Case:
     """Everything a rule may look at.
 
@@ -114,6 +128,8 @@ class Case:
         reason_set: The evaluation set that gave the reason for this retraining; None when none did.
         golden: What became of golden requests; None where they were not asked.
         robustness: What both models said under changed conditions; None where they were not asked.
+        asked: How the models had to be asked; None where that is not compared.
+        known: What is known from elsewhere; None where nobody was asked.
     """
 
     evaluation: Evaluation
@@ -124,15 +140,27 @@ class Case:
     reason_set: str | None = None
     golden: GoldenReport | None = None
     robustness: RobustnessEvidence | None = None
+    asked: ScoringConfig | None = None
+    known: Known | None = None
 
     @property
     def first(self) -> Part:
         """The set a person is shown first."""
         return self.parts[0]
 
+    @property
+    def champion_ever(self) -> bool:
+        """Whether a champion was ever in force: by the evaluation, or by what is known from elsewhere."""
+        return self.evaluation.champion_ever or (self.known is not None and self.known.champion_ever)
+
 
 def read_case(
-    folder: Path, policy: GatePolicy, task: str, bootstrap: Bootstrap | None, reason_set: str | None = None
+    folder: Path,
+    policy: GatePolicy,
+    task: str,
+    bootstrap: Bootstrap | None,
+    reason_set: str | None = None,
+    known: Known | None = None,
 ) -> Case:
     """Read an evaluation back.
 
@@ -155,7 +183,7 @@ def read_case(
     parts = _read_parts(evaluation, table, policy)
     whole = {CHALLENGER: parts[0].challenger, CHAMPION: parts[0].champion}
     changed = read_robustness(folder, evaluation, whole, parts[0].task, parts[0].encoding)
-    return Case(evaluation, parts, policy, task, bootstrap, reason_set, golden, changed)
+    return Case(evaluation, parts, policy, task, bootstrap, reason_set, golden, changed, known=known)
 
 
 def _read_parts(evaluation: Evaluation, table: pa.Table, policy: GatePolicy) -> tuple[Part, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from voxloop.config import resolved
 from voxloop.errors import IntegrityError
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers, answers_of, read_answers, write_answers
 from voxloop.evaluation.changed_scoring import ChangedScoring, write_robustness
@@ -75,7 +76,7 @@ def evaluate_model(
         out: Existing folder to fill.
         task: Task both models must be of.
         dataset_digest: Digest of the dataset.
-        config: Batching and threads, and what is asked besides.
+        config: Batching and threads, and what is asked besides; the report keeps it whole.
         change: Makes a changed row, as `change_row` does.
 
     Raises:
@@ -101,6 +102,7 @@ def evaluate_model(
         labels=challenger.record.labels,
         encoding=challenger.encoding.model_dump(mode="json"),
         sets=tuple(_report_set(one, scored[one.name].unlabelled, challenger, out) for one in sets),
+        configuration=resolved(config),
     )
     evaluation.write(out)
     if subset is not None and config.changes is not None:

@@ -60,7 +60,7 @@ class Statement:
 
 
 def check_fairness(case: Case) -> list[Reason]:
-    """No two groups are farther apart than the policy allows, or than with the champion.
+    """No two groups are farther apart than the policy allows, or than with the champion, unless all are raised.
 
     Holm's procedure keeps the chance of a false word about any pair, label and bound of a set at the policy's.
     """
@@ -127,12 +127,26 @@ def _state(part: Part, pair: Pair, *, first: bool) -> Iterator[Statement]:
         chances = (math.nan, math.nan) if gap is None else (gap.chance_within(limit), gap.chance_beyond(limit))
         yield Statement(pair, measure, limit, value, f"{told}, asked for is less than {limit:.3f}", *chances)
     if margin is not None:
-        measure = f"{pair.measure} gap beside the champion's"
-        known = gap is not None and gap.champion is not None
-        value = None if gap is None else gap.growth
-        chances = (gap.chance_kept(margin), gap.chance_grown(margin)) if gap and known else (math.nan, math.nan)
-        text = f"{_show_both(pair, gap)}, asked for is not larger by {margin:.3f}"
-        yield Statement(pair, measure, margin, value, text, *chances)
+        yield _state_margin(part, pair, gap, margin)
+
+
+def _state_margin(part: Part, pair: Pair, gap: GroupGap | None, margin: float) -> Statement:
+    measure = f"{pair.measure} gap beside the champion's"
+    text = f"{_show_both(pair, gap)}, asked for is not larger by {margin:.3f}"
+    if gap is None or gap.champion is None:
+        return Statement(pair, measure, margin, None if gap is None else gap.growth, text, math.nan, math.nan)
+    least = gap.least_lead if pair.asked.or_all_raised else None
+    if least is None:
+        chances = (gap.chance_kept(margin), gap.chance_grown(margin))
+        return Statement(pair, measure, margin, gap.growth, text, *chances)
+    chances = (gap.chance_fair(margin), gap.chance_unfair(margin))
+    text += (
+        f", or that all are raised: the worst served now are ahead of the best served before by {show_interval(least)}"
+    )
+    if not gap.is_settled_by_raise(margin, part.policy.alpha):
+        return Statement(pair, measure, margin, gap.growth, text, *chances)
+    raised = f"{pair.measure} of the worst served over the best served before"
+    return Statement(pair, raised, 0.0, least.estimate, text, *chances)
 
 
 def _show(pair: Pair, gap: GroupGap | None) -> str:

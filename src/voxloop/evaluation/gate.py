@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from voxloop.evaluation.case import Case, read_case
+from voxloop.evaluation.case import Case, Known, read_case
 from voxloop.evaluation.judgement import (
     Bootstrap,
     IntervalRecord,
@@ -21,6 +22,7 @@ from voxloop.evaluation.judgement import (
 )
 from voxloop.evaluation.policy import Claim, GatePolicy
 from voxloop.evaluation.rules import MODEL_RULES
+from voxloop.evaluation.scoring import ScoringConfig
 from voxloop.evaluation.soundness import SOUNDNESS_RULES
 from voxloop.store.atomic import write_file
 from voxloop.store.digests import digest_tree
@@ -29,9 +31,14 @@ from voxloop.verdict import Verdict
 Rule = Callable[[Case], list[Reason]]
 
 SOUND = frozenset({"task", "rows", "finite", "report"})
+"""Without `configuration`: what was asked otherwise decides nothing, but its figures are true and can be shown."""
+SOUND_IF_ASKED = frozenset({"sets"})
+"""Rules about the evidence that speak only where something is known from elsewhere."""
 NEEDED = SOUND | {"utterances", "speakers", "labels", "limit", "slices", "fairness"}
-NEEDED_ONCE = {"robustness", "behaviour", "golden"}
-"""Rules about requests that are of no set, or of the first alone."""
+NEEDED_ONCE = {"configuration", "robustness", "behaviour", "golden"}
+"""Rules about what is of no set, or of the first alone."""
+OF_SPEAKERS = frozenset({"limit", "comparison", "slices", "fairness", "robustness"})
+"""Rules whose intervals are over speakers."""
 SPELLING = ("normaliser", "normaliser_version", "unspoken")
 """Parts of a recogniser's encoding."""
 
@@ -44,6 +51,8 @@ def judge_evaluation(
     task: str,
     bootstrap: Bootstrap | None = None,
     reason_set: str | None = None,
+    asked: ScoringConfig | None,
+    known: Known | None = None,
 ) -> Judgement:
     """Judge an evaluation folder.
 
@@ -54,6 +63,8 @@ def judge_evaluation(
         task: Task the evaluation must be of.
         bootstrap: An approver's word for the first champion ever.
         reason_set: The evaluation set that gave the reason for this retraining, if one did.
+        asked: How the models had to be asked; None compares nothing, for evidence of a time that had its own way.
+        known: What the ledger knows of the family; None where it is not asked, as of the past.
 
     Returns:
         The verdict and its reasons; nothing that is wrong with the evaluation raises.
@@ -61,7 +72,7 @@ def judge_evaluation(
     case: Case | None = None
     deciding, intervals = None, Intervals()
     try:
-        case = read_case(folder, policy, task, bootstrap, reason_set)
+        case = replace(read_case(folder, policy, task, bootstrap, reason_set, known), asked=asked)
         reasons = judge(case)
         if is_sound(reasons):
             deciding, intervals = deciding_interval(case), show_intervals(case)
@@ -89,8 +100,24 @@ def judge(case: Case) -> list[Reason]:
     """Return what each rule says; the rules about the models are asked only when the evidence is sound."""
     reasons = _ask(SOUNDNESS_RULES, case)
     if Verdict.combine(reason.verdict for reason in reasons) is Verdict.PASS:
-        reasons += _ask(MODEL_RULES, case)
+        reasons += doubt_few_speakers(_ask(MODEL_RULES, case), case)
     return reasons
+
+
+def doubt_few_speakers(reasons: Sequence[Reason], case: Case) -> list[Reason]:
+    """Return the reasons, in which nothing about new speakers fails on a set with too few of them to say anything."""
+    if case.policy.claim is not Claim.NEW_SPEAKERS:
+        return list(reasons)
+    least = case.policy.minimum_speakers
+    few = {part.name: n for part in case.parts if (n := part.challenger.speaker_count()) < least}
+
+    def doubt(one: Reason) -> Reason:
+        if one.verdict is not Verdict.FAIL or one.rule not in OF_SPEAKERS or one.evaluation_set not in few:
+            return one
+        text = f"{one.text}; {few[one.evaluation_set]} speakers are no proof of it, the policy asks for {least}"
+        return one.model_copy(update={"verdict": Verdict.CANNOT_TELL, "text": text})
+
+    return [doubt(one) for one in reasons]
 
 
 def combine(reasons: Sequence[Reason], sets: Sequence[str]) -> Verdict:
@@ -124,7 +151,7 @@ def write_judgement(judgement: Judgement, folder: Path) -> None:
 
 def is_sound(reasons: Sequence[Reason]) -> bool:
     """Return whether every rule about the evidence itself has spoken and passed."""
-    about = [reason for reason in reasons if reason.rule in SOUND]
+    about = [reason for reason in reasons if reason.rule in SOUND | SOUND_IF_ASKED]
     return {reason.rule for reason in about} >= SOUND and all(reason.verdict is Verdict.PASS for reason in about)
 
 

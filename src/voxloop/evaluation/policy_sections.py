@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from voxloop.config import StrictModel
 
-SliceColumn = Literal["gender", "age_band", "language", "source", "duration", "snr"]
+SliceColumn = Literal["gender", "age_band", "language", "source", "duration", "snr", "device"]
 
 
 class SliceRule(StrictModel):
@@ -36,15 +36,20 @@ class Gap(StrictModel):
     Args:
         limit: Of the challenger, whoever the champion is: the whole interval of the gap lies within it.
         margin: The challenger's gap is not larger than the champion's by as much as this.
+        or_all_raised: A larger one will do where whoever the challenger serves worst is served better than the champion
+            served anybody; the limit, if there is one, holds all the same.
     """
 
     limit: float | None = Field(default=None, gt=0)
     margin: float | None = Field(default=None, gt=0)
+    or_all_raised: bool = False
 
     @model_validator(mode="after")
     def _ask_for_something(self) -> Self:
         if self.limit is None and self.margin is None:
             raise ValueError("a gap has a limit, a margin or both")
+        if self.or_all_raised and self.margin is None:
+            raise ValueError("or_all_raised is another way to a margin, and there is none")
         return self
 
 

@@ -105,6 +105,8 @@ class Evaluation(StrictModel):
     encoding: dict[str, Any]
     """The challenger's: what its answers mean, and what a right one is."""
     sets: tuple[SetReport, ...] = Field(min_length=1)
+    configuration: dict[str, Any] | None = None
+    """How the models were asked, every value of `ScoringConfig`; None where an older version wrote the report."""
 
     @model_validator(mode="after")
     def _sets_have_names_of_their_own(self) -> Self:

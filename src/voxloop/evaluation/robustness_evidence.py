@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from voxloop.config import resolved
 from voxloop.errors import IntegrityError
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers
 from voxloop.evaluation.changed_answers import read_changed
@@ -67,11 +68,18 @@ class RobustnessEvidence:
             return "changed rows were asked of other models; evaluate again"
         if (report.task, report.evaluation_set) != (evaluation.task, evaluation.sets[0].name):
             return "changed rows are of another set or family; evaluate again"
+        if self._is_asked_otherwise():
+            return "changed rows were asked under other conditions than evaluation.json says; evaluate again"
         if not len(self.changed.clean[CHALLENGER]):
             return "no rows were asked again"
         figures = figure_robustness(self.changed, report.changes.level)
         agrees = is_near(figures.model_dump(mode="json"), report.figures.model_dump(mode="json"))
         return "" if agrees else f"{ROBUSTNESS_NAME} is not what its answers, computed again, come to"
+
+    def _is_asked_otherwise(self) -> bool:
+        told, report = self.evaluation.configuration, resolved(self.report)
+        asked = (report["changes"], report["tests"])
+        return told is not None and (told.get("changes"), told.get("behaviour")) != asked
 
 
 def read_robustness(

@@ -112,13 +112,11 @@ def _check_bootstrap(case: Case) -> Reason:
     refusal = ""
     if case.bootstrap is None or not case.bootstrap.because.strip():
         refusal = "nobody said because of what"
-    elif case.evaluation.champion is not None or case.evaluation.champion_ever:
+    elif case.evaluation.champion is not None or case.champion_ever:
         refusal = "a champion has been in force before; only the first can be appointed"
     verdict = Verdict.CANNOT_TELL if refusal else Verdict.PASS
     text = f"bootstrap refused: {refusal}" if refusal else f"the first champion ever, because {_because(case)}"
-    return case.first.reason(
-        "bootstrap", verdict, text, measure="champions ever", value=int(case.evaluation.champion_ever)
-    )
+    return case.first.reason("bootstrap", verdict, text, measure="champions ever", value=int(case.champion_ever))
 
 
 def _because(case: Case) -> str:
@@ -126,7 +124,7 @@ def _because(case: Case) -> str:
 
 
 def _why_no_comparison(case: Case) -> str:
-    champion, ever = case.evaluation.champion, case.evaluation.champion_ever
+    champion, ever = case.evaluation.champion, case.champion_ever
     if champion is None:
         appoint = "an approver may appoint the first: gate --bootstrap --because '…'"
         remedy = "one has been in force: put it back before comparing" if ever else appoint

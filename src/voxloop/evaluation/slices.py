@@ -22,7 +22,7 @@ def cut_slices(columns: Mapping[str, Sequence[Any]], by: Sequence[SliceColumn]) 
     """Give each slice by its name, such as `gender=female`, and which rows are in it, bool [n].
 
     Args:
-        columns: Gender, age, language, source, duration_s and snr_db of each row, None where they are not known.
+        columns: `SLICE_COLUMNS` of each row, None where they are not known.
         by: What to cut by; the order of the slices is that of their names.
     """
     for column in by:
@@ -65,4 +65,5 @@ _CUTS: dict[SliceColumn, tuple[str, Callable[[Any], str]]] = {
     "source": ("source", _name_text),
     "duration": ("duration_s", _name_number("duration")),
     "snr": ("snr_db", _name_number("snr")),
+    "device": ("device", _name_text),
 }

@@ -6,6 +6,7 @@ import numpy as np
 
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers
 from voxloop.evaluation.case import Case, Part
+from voxloop.evaluation.configuration_rules import check_configuration
 from voxloop.evaluation.judgement import Reason
 from voxloop.evaluation.measures import count_answers, label_of, measure_answers
 from voxloop.evaluation.report import Measures
@@ -38,7 +39,20 @@ def check_report(case: Case) -> list[Reason]:
     return [_check_report(part) for part in case.parts]
 
 
-SOUNDNESS_RULES = (check_task, check_rows, check_finite, check_report)
+def check_sets(case: Case) -> list[Reason]:
+    """Every frozen set that is known was evaluated, and as it is known: a set that is gone takes no verdict with it."""
+    if case.known is None:
+        return []
+    evaluated = {part.name: part.report.digest for part in case.parts}
+    problems = [
+        _odd_set(name, digest, evaluated.get(name))
+        for name, digest in sorted(case.known.sets.items())
+        if evaluated.get(name) != digest
+    ]
+    return problems or [_all_sets(sorted(case.known.sets))]
+
+
+SOUNDNESS_RULES = (check_task, check_rows, check_finite, check_report, check_configuration, check_sets)
 
 
 def _check_rows(part: Part) -> Reason:
@@ -72,6 +86,37 @@ def _check_report(part: Part) -> Reason:
     agree = f"{', '.join(odd)} differ" if odd else "counts and measures agree"
     text = f"evaluation.json against its answers computed again: {agree}"
     return part.reason("report", _verdict(not odd), text, measure="disagreements", value=len(odd), bound=0)
+
+
+def _odd_set(name: str, known: str, evaluated: str | None) -> Reason:
+    if evaluated is None:
+        found = "was not evaluated"
+        remedy = "restore it from a backup if it is gone (voxloop evalset list), leave --sets out, and evaluate again"
+    else:
+        found = f"was evaluated as {evaluated[:12]}"
+        remedy = "evaluate again; if it was changed (voxloop evalset verify), restore it from a backup first"
+    return Reason(
+        rule="sets",
+        measure="digest",
+        value=evaluated,
+        bound=known,
+        evaluation_set=name,
+        verdict=Verdict.CANNOT_TELL,
+        text=f"the ledger knows the evaluation set {name} ({known[:12]}), and it {found}: {remedy}",
+    )
+
+
+def _all_sets(names: list[str]) -> Reason:
+    told = ", ".join(names) or "it knows none"
+    text = f"frozen sets that the ledger knows, all evaluated as they are known: {told}"
+    return Reason(
+        rule="sets",
+        measure="sets not evaluated",
+        value=0,
+        bound=0,
+        verdict=Verdict.PASS,
+        text=text,
+    )
 
 
 def _verdict(holds: bool) -> Verdict:

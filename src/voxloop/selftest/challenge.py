@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from voxloop.selftest.bench import Pair
@@ -20,6 +21,7 @@ class Challenge:
         is_reason: Whether this set gave the reason for the retraining: then the candidate must be better.
         true_loss: What it loses to the champion in the policy's first measure on rows the gate never sees, where that
             was measured.
+        changed: What its evaluation asks otherwise than it must, as fields of `ScoringConfig`.
     """
 
     model: Path
@@ -27,6 +29,7 @@ class Challenge:
     rows: tuple[Pair, ...]
     is_reason: bool = False
     true_loss: float | None = None
+    changed: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,14 @@ class Expectation(StrictModel):
     Args:
         rule: The rule that must object.
         measure: What it must have measured.
-        cut: In which slice of the evaluation set.
+        cut: In which slice of the evaluation set, or any of which.
         verdicts: What it may say.
         text: What its sentence must hold; empty asks nothing.
     """
 
     rule: str
     measure: str
-    cut: str = "all"
+    cut: str | tuple[str, ...] = "all"
     verdicts: tuple[Verdict, ...] = Field(default=(Verdict.FAIL,), min_length=1)
     text: str = ""
 

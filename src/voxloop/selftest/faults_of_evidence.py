@@ -1,4 +1,7 @@
-"""Faults of the evidence: a better model, judged on too little. Nothing is wrong with it but that nobody can know."""
+"""Faults of the evidence: a better model, judged on too little or by other questions than are asked for.
+
+Nothing is wrong with it but that nobody can know.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,25 @@ def few_speakers(bench: Bench, folder: Path) -> Challenge:
 
 def few_utterances(bench: Bench, folder: Path) -> Challenge:
     """One utterance fewer than the policy asks for, of all the speakers alike."""
-    return replace(better(bench, folder), rows=_deal(bench.gate_rows)[: bench.policy.minimum_utterances - 1])
+    return replace(better(bench, folder), rows=deal_rows(bench.gate_rows)[: bench.policy.minimum_utterances - 1])
 
 
 def rare_label(bench: Bench, folder: Path) -> Challenge:
     """One utterance of the first label fewer than the policy asks for."""
     label = min(str(row["emotion"]) for row, _ in bench.gate_rows if row["emotion"] is not None)
-    ordered = _deal(bench.gate_rows)
+    ordered = deal_rows(bench.gate_rows)
     rare = [pair for pair in ordered if pair[0]["emotion"] == label][: bench.policy.minimum_per_label - 1]
     others = [pair for pair in ordered if pair[0]["emotion"] != label]
     return replace(better(bench, folder), rows=(*others, *rare))
 
 
-def _deal(rows: tuple[Pair, ...]) -> tuple[Pair, ...]:
+def easier_questions(bench: Bench, folder: Path) -> Challenge:
+    """Nobody is asked about a quiet noise in which nobody speaks."""
+    golden = bench.config.golden.model_copy(update={"silence_db": ()})
+    return replace(better(bench, folder), changed={"golden": golden})
+
+
+def deal_rows(rows: tuple[Pair, ...]) -> tuple[Pair, ...]:
     """Return rows in turns of their speakers: the first of each, the second of each, and so on."""
     met: Counter[str] = Counter()
     ranked = []

@@ -6,9 +6,11 @@ the loss of any share can be told from the answers of the sound model and of the
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -151,14 +153,24 @@ def worse_by(bench: Bench, than: float, value: float) -> float:
     return than - value if bench.family.OBJECTIVE.mode == "max" else value - than
 
 
-def hash_rows(bench: Bench, rows: tuple[Pair, ...], weights: Weights) -> list[float]:
-    """Return the hash of each row's request, in [0, 1): the number that the graph computes."""
-    model = ExportedModel(bench.model, threads=1, task=bench.task)
+def hash_rows(bench: Bench, rows: Sequence[Pair], weights: Weights, folder: Path | None = None) -> list[float]:
+    """Return the hash of each row's request, in [0, 1): the number that the graph of the model in `folder` computes.
+
+    The bench's own model where none is given: the encoding is what matters.
+    """
+    model = ExportedModel(folder or bench.model, threads=1, task=bench.task)
+    requests = [
+        model.task.make_request(row, None if sound is None else to_int16(sound), model.encoding) for row, sound in rows
+    ]
+    return hash_requests(requests, weights)
+
+
+def hash_requests(requests: Iterable[Mapping[str, npt.NDArray[Any]]], weights: Weights) -> list[float]:
+    """Return the hash of each request by its first input, in [0, 1); sound as 16-bit samples or as they are scaled."""
     found = []
-    for row, sound in rows:
-        whole = None if sound is None else to_int16(sound)
-        read = np.asarray(next(iter(model.task.make_request(row, whole, model.encoding).values())))
-        numbers = read[:READ].astype(np.int64)
+    for request in requests:
+        read = np.asarray(next(iter(request.values())))[:READ]
+        numbers = (np.rint(read * 32_768.0) if read.dtype.kind == "f" else read).astype(np.int64)
         found.append(int(numbers @ weights[: len(numbers)]) % PRIME / PRIME)
     return found
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from voxloop.config import find_config, load_config, resolved
 from voxloop.evaluation.answers import (
     ANSWERS_SCHEMA,
     CHALLENGER,
@@ -18,12 +21,22 @@ from voxloop.evaluation.answers import (
     read_answers,
     write_answers,
 )
+from voxloop.evaluation.case import Known
 from voxloop.evaluation.gate import judge_evaluation
 from voxloop.evaluation.golden import GoldenReport
 from voxloop.evaluation.judgement import Bootstrap, Judgement
 from voxloop.evaluation.measures import count_answers, measure_answers
 from voxloop.evaluation.policy import GatePolicy
-from voxloop.evaluation.report import ANSWERS_NAME, TEST_SPLIT, Champion, Evaluation, MeasuresOfBoth, SetReport
+from voxloop.evaluation.report import (
+    ANSWERS_NAME,
+    EVALUATION_NAME,
+    TEST_SPLIT,
+    Champion,
+    Evaluation,
+    MeasuresOfBoth,
+    SetReport,
+)
+from voxloop.evaluation.scoring import ScoringConfig
 from voxloop.store.digests import canonical_json, digest_file
 from voxloop.tasks import emotion, get_task
 
@@ -51,11 +64,33 @@ def judge(
     bootstrap: Bootstrap | None = None,
     reason_set: str | None = None,
     task: str = "emotion",
+    known: Known | None = None,
 ) -> Judgement:
-    """Return what the gate says about a folder."""
+    """Return what the gate says about a folder that was asked as it had to be."""
     return judge_evaluation(
-        folder, policy, policy_name="by-hand", task=task, bootstrap=bootstrap, reason_set=reason_set
+        folder,
+        policy,
+        policy_name="by-hand",
+        task=task,
+        bootstrap=bootstrap,
+        reason_set=reason_set,
+        asked=read_asked(folder),
+        known=known,
     )
+
+
+def read_asked(folder: Path) -> ScoringConfig:
+    """Return how the models of a folder were asked; where it does not say, how those of emotion are."""
+    try:
+        return ScoringConfig.model_validate(json.loads((folder / EVALUATION_NAME).read_text())["configuration"])
+    except (OSError, ValueError, KeyError):
+        return load_shipped("emotion")
+
+
+@cache
+def load_shipped(task: str) -> ScoringConfig:
+    """Return how models of a family are asked."""
+    return load_config(ScoringConfig, find_config("evaluation", task))
 
 
 def changed_policy(**changes: object) -> GatePolicy:
@@ -160,6 +195,7 @@ def write_report(
         labels=encoding.labels,
         encoding=encoding.model_dump(mode="json"),
         sets=tuple(_report(table, name, family, encoding, unlabelled) for name in _set_names(table)),
+        configuration=resolved(load_shipped(family)),
     ).write(folder)
     GoldenReport(
         challenger_digest=model_digest,

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from tests.unit.evaluation.cases import LABELS, changed_policy, make_answer
-from voxloop.config import build_config, find_config, load_config
+from voxloop.config import build_config, find_config, load_config, resolved
 from voxloop.evaluation.answers import CHALLENGER, CHAMPION, Answers, answers_of, read_answers
 from voxloop.evaluation.behaviour import CLEAN, MinimumFunction
 from voxloop.evaluation.changed_answers import (
@@ -93,9 +93,14 @@ def make_changed(
 def write_changed_rows(
     folder: Path, rows: Sequence[Mapping[str, Any]], *, config: ScoringConfig = CONFIG, **changes: Any
 ) -> Path:
-    """Write `robustness.parquet` and a report that agrees with it, some keys of which are changed."""
+    """Write `robustness.parquet` and a report that agrees with it, some keys of which are changed.
+
+    The evaluation says that it was asked so.
+    """
     write_changed(pa.Table.from_pylist(list(rows), schema=CHANGED_SCHEMA), folder / CHANGED_NAME)
     evaluation = read_json_record(Evaluation, folder / EVALUATION_NAME)
+    told = config.model_copy(update={"changes": changes.get("changes", config.changes)})
+    evaluation.model_copy(update={"configuration": resolved(told)}).write(folder)
     assert config.changes is not None
     changed = changed_of(folder, config)
     known = {

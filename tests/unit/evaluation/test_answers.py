@@ -91,6 +91,17 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
         read_answers(tmp_path / "answers.parquet")
 
 
+@pytest.mark.parametrize("columns", ["device", "device model"])
+def test_a_column_that_was_added_reads_as_null_where_it_is_not(tmp_path: Path, columns: str) -> None:
+    whole = make_answers(speakers=1)
+    pq.write_table(whole.drop_columns(columns.split()), tmp_path / "answers.parquet")
+    if columns == "device":
+        assert read_answers(tmp_path / "answers.parquet").equals(whole)
+        return
+    with pytest.raises(InputError, match="schema in model;"):
+        read_answers(tmp_path / "answers.parquet")
+
+
 def test_another_type_is_refused(tmp_path: Path) -> None:
     table = make_answers(speakers=1)
     table = table.set_column(

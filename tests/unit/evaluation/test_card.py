@@ -85,6 +85,7 @@ class TestTheNumbersAreTheGates:
             "source",
             "duration",
             "snr",
+            "device",
         }
         (thin,) = [each for each in one.slices if each.thin]
         assert (thin.name, thin.speakers, thin.lead) == ("age_band=30 to 49", 2, None)

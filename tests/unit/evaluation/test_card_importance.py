@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,11 +15,20 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.unit.evaluation.family_cases import PERSONALITY
-from tests.unit.evaluation.tiny_models import write_model
+from tests.unit.evaluation.tiny_models import write_champion, write_model
 from tests.unit.jobs.datasets import write_dataset
 from voxloop.data.schema import TRAITS, Utterance, make_row
-from voxloop.errors import InputError
-from voxloop.evaluation.card_importance import measure_importances
+from voxloop.errors import InputError, IntegrityError
+from voxloop.evaluation.card_importance import (
+    IMPORTANCES_NAME,
+    find_importances,
+    measure_importances,
+    write_importances,
+)
+from voxloop.evaluation.report import Evaluation, read_json_record
+from voxloop.jobs.card import card
+from voxloop.jobs.evaluate import evaluate
+from voxloop.jobs.gate import gate
 from voxloop.tasks import personality
 
 
@@ -89,6 +99,59 @@ def test_the_input_that_is_read_matters(tmp_path: Path, dataset: Path) -> None:
 def test_an_answer_that_is_no_number_is_named(tmp_path: Path, dataset: Path) -> None:
     with pytest.raises(InputError, match="the model has no answer to s00"):
         measure_importances(write_pitch_model(tmp_path / "model"), dataset, "ccc")
+
+
+def test_as_many_rows_as_are_allowed_are_asked(tmp_path: Path, dataset: Path) -> None:
+    model, features = write_pitch_model(tmp_path / "model"), tmp_path / "features.parquet"
+    found = measure_importances(model, dataset, None, features, most=12)
+    assert found is not None
+    assert (found.measure, found.rows, found.all_rows) == ("ccc", 12, 20)
+
+
+def evaluate_pitch(folder: Path, dataset: Path) -> Path:
+    """Return the evaluation of a model that hears the pitch alone."""
+    model, champion = write_pitch_model(folder / "model"), write_champion(folder / "champion", ever=False)
+    features = folder / "features.parquet"
+    return evaluate(model, dataset, champion, folder / "evaluation", task="personality", features=features)
+
+
+@pytest.mark.usefixtures("home")
+def test_the_card_that_the_approver_reads_shows_what_answers_hang_on(tmp_path: Path, dataset: Path) -> None:
+    evaluation = evaluate_pitch(tmp_path, dataset)
+    gate(evaluation, tmp_path / "verdict", task="personality")
+    (shown,) = json.loads((tmp_path / "verdict" / "card.json").read_text())["sets"]
+    assert [one["name"] for one in shown["importances"]["inputs"]] == ["pitch", "rate"]
+    assert "What the answers hang on" in (tmp_path / "verdict" / "card.html").read_text()
+    given: dict[str, Any] = {"model": tmp_path / "model", "dataset": dataset, "features": tmp_path / "features.parquet"}
+    alone = card(evaluation, tmp_path / "card", verdict=tmp_path / "verdict", players=0, **given)
+    assert (alone / "card.json").read_bytes() == (tmp_path / "verdict" / "card.json").read_bytes()
+    (evaluation / IMPORTANCES_NAME).unlink()
+    gate(evaluation, tmp_path / "without", task="personality")
+    (shown,) = json.loads((tmp_path / "without" / "card.json").read_text())["sets"]
+    assert shown["importances"] is None
+
+
+@pytest.mark.usefixtures("home")
+def test_what_was_measured_twice_is_equal_byte_for_byte_and_of_one_evaluation(tmp_path: Path, dataset: Path) -> None:
+    folder = evaluate_pitch(tmp_path, dataset)
+    first, report = (folder / IMPORTANCES_NAME).read_bytes(), read_json_record(Evaluation, folder / "evaluation.json")
+    (again := tmp_path / "again").mkdir()
+    assert write_importances(tmp_path / "model", dataset, report, again, tmp_path / "features.parquet") == ""
+    assert (again / IMPORTANCES_NAME).read_bytes() == first
+    for other in ({"model_digest": "b" * 64}, {"answers_digest": "b" * 64}):
+        with pytest.raises(IntegrityError, match="evaluate again"):
+            find_importances(folder, report.model_copy(update=other))
+
+
+@pytest.mark.usefixtures("home")
+def test_an_evaluation_is_one_without_them(tmp_path: Path, dataset: Path) -> None:
+    report = read_json_record(Evaluation, evaluate_pitch(tmp_path, dataset) / "evaluation.json")
+    (bare := tmp_path / "bare").mkdir()
+    assert "the model has no answer to s00" in write_importances(tmp_path / "model", dataset, report, bare)
+    of_sound = report.model_copy(update={"task": "emotion"})
+    assert write_importances(tmp_path / "model", dataset, of_sound, bare) == ""
+    assert list(bare.iterdir()) == []
+    assert find_importances(bare, report) is None
 
 
 def test_a_family_without_named_inputs_has_none(tmp_path: Path, dataset: Path) -> None:

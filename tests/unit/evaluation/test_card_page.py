@@ -143,6 +143,9 @@ def test_importances_are_shown(tmp_path: Path) -> None:
     page = write_page(add_importances(card, {"test": found}), {})
     assert "What the answers hang on" in headings(page)
     assert "+0.2000" in page
+    assert "as many of each speaker as can be" not in page
+    some = found.model_copy(update={"rows": 500, "all_rows": 1200})
+    assert "Of 500 of 1,200 utterances" in write_page(add_importances(card, {"test": some}), {})
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.evaluation.tiny_models import LABELS, make_rows, write_champion, write_model
+from voxloop.config import resolved
 from voxloop.errors import InputError, IntegrityError
 from voxloop.evaluation.answers import read_answers
 from voxloop.evaluation.evaluate import EvaluationRows, evaluate_model
@@ -54,6 +55,8 @@ def test_report_is_tied_to_its_answers_and_read_back_equal(tmp_path: Path, good:
     assert found.answers_digest == digest_file(tmp_path / "out" / "answers.parquet")
     assert read_json_record(Evaluation, tmp_path / "out" / "evaluation.json") == found
     assert found.model_digest == digest_tree(good)
+    assert found.configuration == resolved(CONFIG)
+    assert found.configuration["golden"] == {"seconds": [0.5, 1.5, 3.0, 7.3], "rounds": 7, "silence_db": [-80.0, -65.0]}
 
 
 def test_the_same_evaluation_twice_is_equal_byte_for_byte(tmp_path: Path, good: Path, bad: Path) -> None:

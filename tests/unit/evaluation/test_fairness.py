@@ -25,7 +25,7 @@ from tests.unit.evaluation.family_cases import policy_for, write_asr, write_pers
 from voxloop.evaluation.answers import CHALLENGER
 from voxloop.evaluation.case import Part, read_case
 from voxloop.evaluation.fairness import GroupGap, measure_gap, take_measure, take_recall
-from voxloop.evaluation.intervals import Interval, jackknife
+from voxloop.evaluation.intervals import Interval, jackknife, stratified_jackknife
 from voxloop.evaluation.judgement import Judgement, Reason
 from voxloop.evaluation.moments import mean_moments, stack_parts, sum_groups
 from voxloop.evaluation.policy import GatePolicy
@@ -114,6 +114,29 @@ class TestMeasuring:
         assert np.isnan(gap.chance_within(0.9))
         assert np.isnan(gap.chance_kept(0.9))
 
+    @pytest.mark.parametrize("measure", ["uar", "wer"])
+    def test_leads_are_of_each_group_now_over_each_before(self, tmp_path: Path, measure: str) -> None:
+        """An error rate that falls is a lead as well."""
+        if measure == "uar":
+            table = spoil(make_answers(**MANY), "female", None, 0.3)
+            part = part_of(write_evaluation(tmp_path / "e", table))
+        else:
+            part = part_of(write_asr(tmp_path / "e"), policy_for("wer", 0.5), "asr")
+        found = measure_gap(part, groups_of(part), take_measure(measure))
+        alone = [part.cut(rows) for rows in groups_of(part)]
+        sign = 1.0 if measure == "uar" else -1.0
+        expected = [
+            sign * (now.challenger_interval(measure).estimate - before.champion_interval(measure).estimate)
+            for now in alone
+            for before in alone
+        ]
+        assert sorted(lead.estimate for lead in found.leads) == pytest.approx(sorted(expected))
+        assert found.least_lead is not None
+        assert found.least_lead.estimate == pytest.approx(min(expected))
+        for lead, group in zip((found.leads[0], found.leads[3]), alone, strict=True):
+            own = group.lead(measure)
+            assert (lead.error, lead.freedom) == pytest.approx((own.error, own.freedom)), "others add nothing to it"
+
     def test_a_contrast_of_two_is_a_lead(self) -> None:
         sums = np.random.default_rng(0).integers(1, 9, (5, 36)).astype(np.float64)
         assert np.array_equal(contrast(UAR, [1.0, -1.0], "uar lead").value(sums), paired(UAR).value(sums))
@@ -141,15 +164,29 @@ class TestHowOftenItIsRight:
 
     @pytest.mark.parametrize("speakers", [(4, 4), (4, 12), (12, 12)])
     def test_the_interval_covers_as_often_as_it_says_or_more(self, speakers: tuple[int, int]) -> None:
-        draws = get_settings().trial_count(4_000)
-        found = jackknife(self.draw(speakers, (0.8, 0.6), draws), contrast(MEAN, [1.0, -1.0], "gap"))
+        draws = max(1_000, get_settings().trial_count(4_000))
+        drawn, strata = self.draw(speakers, (0.8, 0.6), draws), np.repeat([0, 1], speakers)
+        found = stratified_jackknife(drawn, contrast(MEAN, [1.0, -1.0], "gap"), strata)
         low, high = found.ends(0.95)
         covered = float(np.mean((low <= 0.2) & (high >= 0.2)))
         assert covered > 0.95 - 0.015 - 3 * np.sqrt(0.05 * 0.95 / draws)
 
+    def test_a_few_beside_many_cover_as_the_few_do_alone(self) -> None:
+        """Four recalls of 0.8 are skewed, and a t of four alone covers 0.91; all as one sample would cover 0.90."""
+        draws = max(4_000, get_settings().trial_count(4_000))
+        drawn, strata = self.draw((4, 36), (0.8, 0.6), draws), np.repeat([0, 1], (4, 36))
+        found = stratified_jackknife(drawn, contrast(MEAN, [1.0, -1.0], "gap"), strata)
+        alone = jackknife(drawn[:, :4, :2], MEAN)
+        covered, least = (
+            float(np.mean((low <= truth) & (high >= truth)))
+            for (low, high), truth in ((found.ends(0.95), 0.2), (alone.ends(0.95), 0.8))
+        )
+        assert covered > least - 3 * np.sqrt(0.05 * 0.95 / draws)
+
     def test_a_gap_as_large_as_the_limit_passes_hardly_ever(self) -> None:
-        draws = get_settings().trial_count(4_000)
-        found = jackknife(self.draw((12, 12), (0.8, 0.6), draws), contrast(MEAN, [1.0, -1.0], "gap"))
+        draws = max(1_000, get_settings().trial_count(4_000))
+        drawn = self.draw((12, 12), (0.8, 0.6), draws)
+        found = stratified_jackknife(drawn, contrast(MEAN, [1.0, -1.0], "gap"), np.repeat([0, 1], 12))
         passed = np.maximum(found.p_value(-0.2), 1 - found.p_value(0.2)) <= 0.025
         assert passed.mean() < 0.025 + 3 * np.sqrt(0.025 * 0.975 / draws)
 
@@ -211,8 +248,84 @@ class TestChances:
         assert one.growth is None
         assert np.isnan([one.chance_kept(0.2), one.chance_grown(0.2)]).all()
 
+    @pytest.mark.parametrize(
+        ("leads", "fair", "unfair"),
+        [
+            pytest.param((0.4, 0.4, 0.1, 0.1), True, False, id="all are raised"),
+            pytest.param((0.4, 0.4, 0.0, 0.0), False, False, id="the worst served are where the best were"),
+            pytest.param((0.4, 0.4, 0.2, -0.2), False, True, id="a group is served worse than another was before"),
+        ],
+    )
+    def test_a_gap_may_grow_where_all_are_raised(self, leads: tuple[float, ...], fair: bool, unfair: bool) -> None:
+        one = GroupGap(about(0.3), about(0.0), about(0.3), about(0.3), tuple(map(about, leads)))
+        assert (one.chance_fair(0.15) < 0.025, one.chance_unfair(0.15) < 0.025) == (fair, unfair)
+
+    def test_a_gap_that_is_kept_needs_no_raise(self) -> None:
+        one = GroupGap(about(0.3), about(0.3), about(0.0), about(0.6), tuple(map(about, (0.0, -0.3, 0.3, 0.0))))
+        assert (one.chance_fair(0.15) < 0.025, one.chance_unfair(0.15) < 0.025) == (True, False)
+
+    @pytest.mark.parametrize("unknown", ["gap", "leads"])
+    def test_what_cannot_be_known_is_not_shown(self, unknown: str) -> None:
+        nothing, grown = about(math.nan, math.nan), about(0.3)
+        known = nothing if unknown == "gap" else grown
+        leads = (about(0.2) if unknown == "gap" else nothing,) * 4
+        one = GroupGap(known, about(0.0), known, known, leads)
+        assert not one.chance_fair(0.15) < 0.025
+        assert np.isnan(one.chance_unfair(0.15))
+
+    def test_that_all_are_raised_is_seldom_said_where_one_is_not(self) -> None:
+        """At the edge of the null: the gap has grown by the margin and the worst served are where the best were before."""
+        draw, error, draws = np.random.default_rng(12), 0.05, max(500, get_settings().trial_count(4_000))
+        said = 0
+        for ours, theirs, one, other in draw.multivariate_normal(
+            [0.6, 0.4, 0.4, 0.4], error**2 * np.eye(4), size=draws
+        ):
+            pairs = [(ours, one), (ours, other), (theirs, one), (theirs, other)]
+            found = GroupGap(
+                about(ours - theirs, math.sqrt(2) * error),
+                about(one - other, math.sqrt(2) * error),
+                about(ours - theirs - one + other, 2 * error),
+                about(ours - theirs + one - other, 2 * error),
+                tuple(about(new - old, math.sqrt(2) * error) for new, old in pairs),
+            )
+            said += found.chance_fair(0.2) <= 0.025
+        assert said / draws < 0.025 + 3 * math.sqrt(0.025 * 0.975 / draws)
+
 
 class TestJudging:
+    @pytest.mark.parametrize(
+        ("men", "raised", "verdict"),
+        [
+            pytest.param(0.35, True, Verdict.PASS, id="all are raised"),
+            pytest.param(0.35, False, Verdict.FAIL, id="the policy does not ask whether all are raised"),
+            pytest.param(1.0, True, Verdict.FAIL, id="men are served worse than anybody was"),
+        ],
+    )
+    def test_a_gap_beside_a_champion_that_served_all_badly(
+        self, tmp_path: Path, men: float, raised: bool, verdict: Verdict
+    ) -> None:
+        """The champion is wrong about six of ten of both; about women the challenger is not, about men a little less."""
+        table = spoil(make_answers(challenger=1.0, champion=1.0, speakers=20, repeats=24), "male", None, men)
+        for gender in ("female", "male"):
+            table = spoil(table, gender, None, 0.6, model="champion")
+        fair = {**FAIR, "gap": {"margin": 0.2, "or_all_raised": raised}}
+        found = reasons(judge(write_evaluation(tmp_path / "e", table), changed_policy(fairness=fair)))
+        grown, over = (
+            found.get(f"gender=female:male uar {name}")
+            for name in ("gap beside the champion's", "of the worst served over the best served before")
+        )
+        said = over if verdict is Verdict.PASS else grown
+        assert said is not None
+        assert said.verdict is verdict
+        assert isinstance(said.value, float)
+        assert isinstance(said.bound, float)
+        assert said.value > said.bound
+        assert ("all are raised" in said.text) == raised
+
+    def test_a_margin_is_what_being_raised_is_another_way_to(self) -> None:
+        with pytest.raises(ValidationError, match="another way to a margin"):
+            changed_policy(fairness={**FAIR, "gap": {"limit": 0.2, "or_all_raised": True}})
+
     def test_equal_groups_pass(self, tmp_path: Path) -> None:
         found = judge(write_evaluation(tmp_path / "e", make_answers(**MANY)), POLICY)
         assert found.verdict is Verdict.PASS
@@ -286,7 +399,7 @@ class TestJudging:
         {**FAIR, "gap": {}},
         {**FAIR, "by": []},
         {**FAIR, "gap": {"limit": 0}},
-        {**FAIR, "by": ["device"]},
+        {**FAIR, "by": ["shoe_size"]},
     ],
 )
 def test_rules_that_make_no_sense_are_refused(fairness: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.evaluation.cases import (
@@ -23,13 +24,16 @@ from tests.unit.evaluation.cases import (
     make_answers,
     policy_of,
     write_evaluation,
+    write_report,
 )
 from tests.unit.evaluation.family_cases import policy_for, write_asr
 from voxloop.evaluation import gate as gate_module
 from voxloop.evaluation.answers import ANSWERS_SCHEMA
-from voxloop.evaluation.gate import combine, judge_evaluation, write_judgement
+from voxloop.evaluation.case import Known
+from voxloop.evaluation.gate import combine, write_judgement
 from voxloop.evaluation.intervals import Interval
 from voxloop.evaluation.judgement import Bootstrap, Judgement
+from voxloop.evaluation.report import ANSWERS_NAME
 from voxloop.evaluation.rules import MODEL_RULES
 from voxloop.evaluation.thresholds import decide, decide_limit
 from voxloop.store.digests import canonical_json
@@ -121,6 +125,14 @@ class TestClaim:
         assert objections(judge(folder))["speakers"] is Verdict.CANNOT_TELL
         assert judge(folder).verdict is Verdict.CANNOT_TELL
 
+    def test_too_few_speakers_prove_no_failure_either(self, tmp_path: Path) -> None:
+        folder = write_evaluation(tmp_path / "e", make_answers(speakers=6, repeats=20, challenger=0.1))
+        found = judge(folder)
+        assert found.verdict is Verdict.CANNOT_TELL
+        assert "6 speakers are no proof of it, the policy asks for 8" in text_of(found, "limit")
+        assert judge(folder, changed_policy(minimum_speakers=6)).verdict is Verdict.FAIL
+        assert judge(folder, changed_policy(claim="these speakers")).verdict is Verdict.FAIL
+
     def test_two_speakers_are_enough_for_a_claim_about_these(self, tmp_path: Path) -> None:
         folder = write_evaluation(tmp_path / "e", make_answers(speakers=2, repeats=20))
         found = judge(folder, changed_policy(claim="these speakers", minimum_speakers=2))
@@ -192,6 +204,29 @@ class TestSets:
         found = judge(write_evaluation(tmp_path / "e", pa.concat_tables(tables)))
         assert found.verdict is Verdict.CANNOT_TELL
 
+    @pytest.mark.parametrize(
+        ("sets", "odd"),
+        [
+            ({}, {}),
+            ({"cars-2026-01-01": "e"}, {}),
+            ({"cars-2026-01-01": "e", "home-2025-01-01": "e"}, {}),
+            ({"cars-2026-01-01": "e", "gone-2024-01-01": "e"}, {"gone-2024-01-01": "was not evaluated"}),
+            ({"cars-2026-01-01": "f"}, {"cars-2026-01-01": "was evaluated as eeeeeeeeeeee"}),
+            ({"cars-2026-01-01": "f", "a-1": "e"}, {"cars-2026-01-01": "evaluate again", "a-1": "from a backup"}),
+        ],
+    )
+    def test_sets_that_are_known_were_evaluated_as_they_are_known(
+        self, tmp_path: Path, sets: dict[str, str], odd: dict[str, str]
+    ) -> None:
+        folder = self.both(tmp_path / "e", older=0.95, newer=0.95)
+        found = judge(folder, known=Known(sets={name: letter * 64 for name, letter in sets.items()}))
+        assert found.verdict is (Verdict.CANNOT_TELL if odd else Verdict.PASS)
+        objecting = {one.evaluation_set: one for one in found.reasons if one.verdict is not Verdict.PASS}
+        assert {one.rule for one in objecting.values()} == ({"sets"} if odd else set())
+        assert objecting.keys() == odd.keys()
+        assert all(words in objecting[name].text and name in objecting[name].text for name, words in odd.items())
+        assert (found.interval is None) is bool(odd), "of a set that is gone no figure is shown"
+
 
 class TestSlices:
     def destroy(self, table: pa.Table, gender: str, share: float) -> pa.Table:
@@ -211,6 +246,29 @@ class TestSlices:
         assert objections(found) == {"slices": Verdict.FAIL}
         reason = next(reason for reason in found.reasons if reason.verdict is Verdict.FAIL)
         assert (reason.slice, reason.utterances, reason.speakers) == ("gender=female", 576, 12)
+
+    def test_a_destroyed_device_fails_by_its_name(self, tmp_path: Path) -> None:
+        rows = make_answers(speakers=24, repeats=8, challenger=1.0, champion=0.6).to_pylist()
+        for row in rows:
+            row["device"] = {"female": "Pixel 8", "male": None}[row["gender"]]
+        table = self.destroy(pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA), "female", 0.55)
+        by_device = changed_policy(slices=SLICES | {"by": ["device"], "margin": 0.05})
+        found = judge(write_evaluation(tmp_path / "e", table), by_device)
+        assert objections(found) == {"slices": Verdict.FAIL}
+        slices = {reason.slice: reason.verdict for reason in found.reasons if reason.rule == "slices"}
+        assert slices == {"device=Pixel 8": Verdict.FAIL, "device=not known": Verdict.PASS}
+
+    @pytest.mark.parametrize(("by", "slices"), [("device", ["not known"]), ("gender", ["female", "male"])])
+    def test_answers_from_before_a_column_are_judged_again(self, tmp_path: Path, by: str, slices: list[str]) -> None:
+        folder = write_evaluation(tmp_path / "e", make_answers(speakers=20, repeats=8))
+        older = pq.read_table(folder / ANSWERS_NAME).drop_columns(["device"])
+        pq.write_table(older, folder / ANSWERS_NAME)
+        write_report(folder)
+        found = judge(folder, changed_policy(slices=SLICES | {"by": [by]}))
+        assert found.verdict is Verdict.PASS
+        assert [reason.slice for reason in found.reasons if reason.rule == "slices"] == [
+            f"{by}={one}" for one in slices
+        ]
 
     def test_a_thin_slice_cannot_tell(self, good: Path) -> None:
         found = judge(good, changed_policy(slices=SLICES | {"minimum_speakers": 6}))
@@ -259,6 +317,17 @@ class TestBootstrap:
     def test_once_one_has_existed_a_bootstrap_is_refused(self, tmp_path: Path) -> None:
         found = judge(self.first(tmp_path / "e", ever=True), bootstrap=WORD)
         assert objections(found) == {"bootstrap": Verdict.CANNOT_TELL}
+
+    @pytest.mark.parametrize(
+        ("bootstrap", "rule", "words"),
+        [(WORD, "bootstrap", "a champion has been in force before"), (None, "comparison", "one has been in force")],
+    )
+    def test_once_one_is_known_no_evaluation_denies_it(
+        self, tmp_path: Path, bootstrap: Bootstrap | None, rule: str, words: str
+    ) -> None:
+        found = judge(self.first(tmp_path / "e"), bootstrap=bootstrap, known=Known(sets={}, champion_ever=True))
+        assert objections(found) == {rule: Verdict.CANNOT_TELL}
+        assert words in text_of(found, rule)
 
     def test_beside_a_champion_a_bootstrap_is_refused(self, good: Path) -> None:
         assert objections(judge(good, bootstrap=WORD)) == {"bootstrap": Verdict.CANNOT_TELL}
@@ -381,7 +450,7 @@ def test_what_production_is_held_against_is_evidence(good: Path, tmp_path: Path)
     assert isinstance(measured, dict)
     assert (measured["measure"], measured["evaluation_set"], measured["spelling"]) == ("uar", "test", {})
     rules = policy_for("wer", 0.5)
-    of_words = judge_evaluation(write_asr(tmp_path / "asr"), rules, policy_name="asr", task="asr").as_evidence()
+    of_words = judge(write_asr(tmp_path / "asr"), rules, task="asr").as_evidence()
     assert isinstance(of_words["measured"], dict)
     assert of_words["measured"]["spelling"] == {
         "normaliser": "voxloop.data.text",

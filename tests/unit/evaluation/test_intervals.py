@@ -13,15 +13,17 @@ from scipy import stats
 from voxloop.evaluation.intervals import (
     Interval,
     effective_groups,
+    group_interval,
     jackknife,
     p_value,
     speaker_interval,
     speaker_lead,
+    stratified_jackknife,
     utterance_interval,
     utterance_lead,
 )
 from voxloop.evaluation.moments import agreement_moments, error_moments, label_moments, mean_moments, sum_groups
-from voxloop.evaluation.summed_measures import CCC, MACRO_F1, MEAN, PEARSON, UAR, WER, Measure, paired
+from voxloop.evaluation.summed_measures import CCC, MACRO_F1, MEAN, PEARSON, UAR, WER, Measure, contrast, paired
 
 Moments = Any
 ROWS = st.lists(
@@ -243,3 +245,76 @@ def test_the_p_value_and_the_lower_end_say_the_same() -> None:
     lead = speaker_lead(ours, theirs, WER, speakers, level=0.95)
     assert p_value(lead, lead.low) == pytest.approx(0.025)
     assert p_value(lead, lead.high) == pytest.approx(0.975)
+
+
+def stack_two(one: Any, other: Any) -> Any:
+    """Return sums [S, 4] of the means of two groups of speakers, 10 rows each."""
+    zeros = np.zeros_like(one), np.zeros_like(other)
+    tens = np.full_like(one, 10.0), np.full_like(other, 10.0)
+    return np.concatenate(
+        [
+            np.stack([10 * one, tens[0], zeros[0], zeros[0]], axis=1),
+            np.stack([zeros[1], zeros[1], 10 * other, tens[1]], axis=1),
+        ]
+    )
+
+
+class TestGroups:
+    @pytest.mark.parametrize("counts", [(4, 36), (12, 12), (2, 5)])
+    def test_the_difference_of_two_means_is_welchs(self, counts: tuple[int, int]) -> None:
+        draw = np.random.default_rng(4)
+        one, other = draw.normal(0.6, 0.3, counts[0]), draw.normal(0.5, 0.1, counts[1])
+        strata = np.repeat([0, 1], counts)
+        found = stratified_jackknife(stack_two(one, other), contrast(MEAN, [1.0, -1.0], "gap"), strata)
+        welch = stats.ttest_ind(one, other, equal_var=False)
+        assert float(found.freedom) == pytest.approx(welch.df)
+        assert float(found.p_value(0.0)) == pytest.approx(stats.t.sf(welch.statistic, welch.df))
+
+    def test_what_hangs_on_four_has_three_degrees_of_freedom(self) -> None:
+        draw = np.random.default_rng(5)
+        sums = stack_two(draw.normal(size=4), draw.normal(size=36))
+        found = stratified_jackknife(sums, contrast(MEAN, [1.0, 0.0], "first"), np.repeat([0, 1], [4, 36]))
+        alone = jackknife(sums[:4, :2], MEAN)
+        assert (float(found.error), float(found.freedom)) == pytest.approx((float(alone.error), 3.0))
+
+    def test_a_group_of_one_cannot_tell(self) -> None:
+        sums = stack_two(np.ones(1), np.arange(5.0))
+        assert np.isnan(stratified_jackknife(sums, contrast(MEAN, [1.0, -1.0], "gap"), np.repeat([0, 1], [1, 5])).error)
+
+    @given(st.integers(0, 100))
+    def test_one_stratum_is_the_jackknife(self, seed: int) -> None:
+        moments, _, speakers = draw_case(UAR, seed)
+        sums, sizes = sum_groups(moments, speakers), np.unique(speakers, return_counts=True)[1].astype(np.float64)
+        one, same = stratified_jackknife(sums, UAR, np.zeros(len(sums), np.int64), sizes), jackknife(sums, UAR, sizes)
+        assert np.array_equal([one.error, one.freedom], [same.error, same.freedom], equal_nan=True)
+
+    def test_speakers_of_several_groups_have_no_more_freedom_than_the_fewest(self) -> None:
+        """All six speak in the one group, three of them in the other too."""
+        draw, speakers, groups = (
+            np.random.default_rng(6),
+            np.array([*range(6)] * 4 + [0, 1, 2] * 4),
+            np.repeat([0, 1], [24, 12]),
+        )
+        values = np.where(groups == 0, 0, 2)
+        moments = np.zeros((36, 4))
+        moments[np.arange(36), values], moments[np.arange(36), values + 1] = draw.random(36), 1.0
+        gap = contrast(MEAN, [1.0, -1.0], "gap")
+        found = group_interval(moments, gap, speakers, groups, level=0.95)
+        assert found.freedom == 2.0
+        assert np.isfinite(found.error)
+
+    @pytest.mark.parametrize("counts", [(4, 36), (4, 4)])
+    def test_an_interval_over_four_covers_as_often_as_it_says(self, counts: tuple[int, int]) -> None:
+        draw, draws = np.random.default_rng(7), 2_000
+        strata = np.repeat([0, 1], counts)
+        values = draw.normal(0.0, np.where(strata == 0, 1.0, 0.3), (draws, len(strata)))
+        first, tens, zeros = strata == 0, np.full(values.shape, 10.0), np.zeros(values.shape)
+        columns = (
+            np.where(first, 10 * values, zeros),
+            np.where(first, tens, zeros),
+            np.where(first, zeros, 10 * values),
+            np.where(first, zeros, tens),
+        )
+        found = stratified_jackknife(np.stack(columns, axis=-1), contrast(MEAN, [1.0, -1.0], "gap"), strata)
+        low, high = found.ends(0.95)
+        assert np.mean((low <= 0) & (high >= 0)) > 0.95 - 3 * np.sqrt(0.05 * 0.95 / draws)

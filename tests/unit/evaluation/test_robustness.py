@@ -23,6 +23,7 @@ from voxloop.evaluation.behaviour import CLEAN
 from voxloop.evaluation.evaluate import EvaluationRows, evaluate_model
 from voxloop.evaluation.intervals import speaker_lead
 from voxloop.evaluation.judgement import Judgement, Reason
+from voxloop.evaluation.report import EVALUATION_NAME
 from voxloop.evaluation.robustness import CHANGED_NAME, ROBUSTNESS_NAME, RobustnessReport
 from voxloop.evaluation.robustness_evidence import is_near
 from voxloop.store.digests import digest_file, digest_tree
@@ -210,6 +211,17 @@ class TestJudging:
         assert CONFIG.changes is not None
         write_changed_rows(good, rows, changes=CONFIG.changes.model_copy(update={"seed": 6}), figures=figures)
         assert judge(good, robust_policy()).verdict is Verdict.CANNOT_TELL
+
+    @pytest.mark.parametrize("told", [{"changes": None}, {"behaviour": {}}])
+    def test_other_conditions_than_the_evaluation_says_cannot_tell(self, good: Path, told: dict[str, Any]) -> None:
+        write_changed_rows(good, make_changed(good))
+        path = good / EVALUATION_NAME
+        report = json.loads(path.read_text())
+        path.write_text(json.dumps(report | {"configuration": report["configuration"] | {"behaviour": {}} | told}))
+        found = judge(good, robust_policy())
+        assert found.verdict is Verdict.CANNOT_TELL
+        text = "changed rows were asked under other conditions than evaluation.json says; evaluate again"
+        assert next(iter(reasons(found).values())).text == text
 
     def test_the_champion_must_have_been_asked_too(self, good: Path) -> None:
         rows = [row for row in make_changed(good) if row["model"] == CHALLENGER]

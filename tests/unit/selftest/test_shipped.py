@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.selftest.suites import ASKED_OF, NEVER, OFF, load_small, switch_off
+from tests.unit.selftest.suites import load_small
 from voxloop.config import find_config, load_config
 from voxloop.data.corpora import find_corpus
 from voxloop.errors import ConfigError
 from voxloop.evaluation.policy import GatePolicy
+from voxloop.selftest.bench import Bench
 from voxloop.selftest.config import Expectation, SelfTestConfig
+from voxloop.selftest.faults_of_rules import list_rule_faults
+from voxloop.selftest.rules_off import NO_RULE, NOT_ALONE, list_rules, switch_off
 from voxloop.selftest.suite import collect_suite
 from voxloop.selftest.trial import FAULTS
 from voxloop.tasks import task_names
@@ -50,9 +53,28 @@ def test_one_utterance_that_clips_ends_no_night(task: str) -> None:
 @pytest.mark.parametrize("task", task_names())
 def test_every_rule_of_a_shipped_policy_can_be_switched_off(task: str) -> None:
     policy = load_config(GatePolicy, find_config("gates", task))
-    assert {field for field, _ in OFF.values()} | NEVER == set(GatePolicy.model_fields)
-    for rule in ASKED_OF[task]:
+    rules = list_rules(policy)
+    asked = {field for field in GatePolicy.model_fields if getattr(policy, field) not in (None, 1)}
+    assert {rule.section for rule in rules.values()} == asked - NO_RULE
+    for rule in rules:
         switch_off(policy, rule)
-    sections = ("slices", "fairness", "robustness", "behaviour", "golden")
-    unasked = {rule for rule in sections if getattr(policy, rule) is None}
-    assert unasked == ({"slices", "fairness"} if task == "personality" else set())
+    assert NOT_ALONE[task].keys() <= rules.keys()
+
+
+@pytest.mark.parametrize(("task", "count"), [("asr", 37), ("emotion", 37), ("personality", 19)])
+def test_nothing_in_a_section_is_switched_off_with_the_section_alone(task: str, count: int) -> None:
+    policy = load_config(GatePolicy, find_config("gates", task))
+    rules = list_rules(policy)
+    assert policy.robustness is not None
+    assert policy.behaviour is not None
+    for section, parts in (("robustness", policy.robustness.conditions), ("behaviour", policy.behaviour.shares)):
+        assert {f"{section}: {part}" for part in parts} <= rules.keys()
+    assert len(rules) == count
+
+
+@pytest.mark.parametrize("task", task_names())
+def test_every_part_of_a_section_has_a_fault_of_its_own(task: str, tmp_path: Path) -> None:
+    config = load_config(SelfTestConfig, find_config("selftest", task))
+    policy = load_config(GatePolicy, find_config("gates", task))
+    planted = {one.rule for one in list_rule_faults(Bench(task, 1, config, policy, tmp_path))}
+    assert planted == {rule for rule in list_rules(policy) if ": " in rule or "." in rule}

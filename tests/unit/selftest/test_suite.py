@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.selftest.suites import ASKED_OF, is_noticed, load_small, switch_off
+from tests.unit.selftest.suites import load_small
+from voxloop.config import find_config, load_config
 from voxloop.evaluation import gate as gate_module
+from voxloop.evaluation.policy import GatePolicy
 from voxloop.evaluation.rules import MODEL_RULES
 from voxloop.evaluation.soundness import SOUNDNESS_RULES
 from voxloop.selftest.config import Expectation
 from voxloop.selftest.report import is_green
+from voxloop.selftest.rules_off import NOT_ALONE, is_noticed, list_rules, switch_off
 from voxloop.selftest.suite import Suite, collect_suite
 from voxloop.selftest.trial import judge_fault
 from voxloop.verdict import Verdict
@@ -25,7 +28,7 @@ pytestmark = pytest.mark.slow  # a network is trained and every fault scored: tw
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
-    return collect_suite("personality", 1, load_small(), tmp_path_factory.mktemp("selftest"))
+    return collect_suite("personality", 1, load_small(), tmp_path_factory.mktemp("selftest"), of_rules=True)
 
 
 def test_every_fault_is_caught_for_its_reason_and_every_control_passes(suite: Suite) -> None:
@@ -41,9 +44,32 @@ def test_the_losses_are_twice_the_margin_where_the_gate_never_looks(suite: Suite
     assert losses["better"] == pytest.approx(-0.2, rel=0.1)
 
 
-@pytest.mark.parametrize("rule", sorted(ASKED_OF["personality"]))
+RULES = list_rules(load_config(GatePolicy, find_config("gates", "personality")))
+
+
+@pytest.mark.parametrize("rule", sorted(RULES.keys() - NOT_ALONE["personality"].keys()))
 def test_with_any_rule_of_the_policy_off_it_is_red(suite: Suite, rule: str) -> None:
+    assert all(one.good for one in suite.judge_rule(rule))
     assert is_noticed(suite, rule, switch_off(suite.policy, rule))
+
+
+@pytest.mark.parametrize("rule", sorted(NOT_ALONE["personality"]))
+def test_what_is_not_needed_alone_is_named_so(suite: Suite, rule: str) -> None:
+    assert not is_noticed(suite, rule, switch_off(suite.policy, rule))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "robustness: a fifth of the words lost",
+        "behaviour: a word nobody knows changes nothing",
+        "behaviour: a request in full is answered whole",
+    ],
+)
+def test_without_that_rule_the_gate_would_let_it_pass(suite: Suite, rule: str) -> None:
+    (before,) = suite.judge_rule(rule)
+    (behind,) = suite.judge_rule(rule, switch_off(suite.policy, rule))
+    assert (before.verdict, behind.verdict) == (Verdict.FAIL, Verdict.PASS)
 
 
 @pytest.mark.parametrize("rule", [*SOUNDNESS_RULES, *MODEL_RULES], ids=lambda rule: str(rule.__name__))
@@ -72,6 +98,7 @@ def test_a_gate_that_is_stuck_shut_is_red(suite: Suite, monkeypatch: pytest.Monk
         Expectation(rule="slices", measure="ccc lead"),
         Expectation(rule="comparison", measure="ccc"),
         Expectation(rule="comparison", measure="ccc lead", cut="gender=female"),
+        Expectation(rule="comparison", measure="ccc lead", cut=("gender=female", "gender=male")),
         Expectation(rule="comparison", measure="ccc lead", verdicts=(Verdict.CANNOT_TELL,)),
         Expectation(rule="comparison", measure="ccc lead", text="byte for byte"),
     ],
@@ -79,6 +106,9 @@ def test_a_gate_that_is_stuck_shut_is_red(suite: Suite, monkeypatch: pytest.Monk
 def test_caught_for_another_reason_is_not_caught(suite: Suite, other: Expectation) -> None:
     found = next(one for one in suite.faults if one.name == "swapped label order")
     assert judge_fault(found, suite.policy, Expectation(rule="comparison", measure="ccc lead")).good
+    assert judge_fault(
+        found, suite.policy, Expectation(rule="comparison", measure="ccc lead", cut=("none", "all"))
+    ).good
     outcome = judge_fault(found, suite.policy, other)
     assert (outcome.verdict, outcome.good) == (Verdict.FAIL, False)
 
