@@ -85,17 +85,18 @@ def draw_page(rows: ReportRows, findings: Sequence[Finding], title: str) -> tupl
         Exception: Whatever Evidently runs into; the caller decides what it means.
     """
     compared = {finding.column for finding in findings}
+    measured = [finding for finding in findings if finding.measure in METHODS]
     columns = [column for column in rows.columns if column.name in compared]
     before, after = (make_frame(columns, side) for side in (rows.reference, rows.window))
     # A column without any value is an error to Evidently.
     known = [name for name in before if before[name].notna().any() and after[name].notna().any()]
     snapshot = run_report(
-        before[known], after[known], columns, [one for one in findings if name_column(one, columns) in known]
+        before[known], after[known], columns, [one for one in measured if name_column(one, columns) in known]
     )
     words = read_words(snapshot)
-    comparisons = tuple(
-        _compare(finding, words.get((name_column(finding, columns), METHODS[finding.measure]))) for finding in findings
-    )
+    asked = {one: (name_column(one, columns), METHODS[one.measure]) for one in measured}
+    # What it is not asked for, the classifier of embeddings, is a line of the page.
+    comparisons = tuple(_compare(one, words.get(asked[one]) if one in asked else None) for one in findings)
     return _write_page(snapshot.get_html_str(as_iframe=False), title, rows.said, comparisons), comparisons
 
 

@@ -26,14 +26,15 @@ class GatewayFront:
     def read_answering(self, task: str) -> str | None:
         """Return the digest of the model that answers a golden sound.
 
-        None where nobody can be asked: no gateway runs, or the family hears no sound of its own.
+        None where nobody can be asked: nothing listens where a gateway would, or the family hears no sound of its own.
 
         Raises:
-            ServiceUnavailableError: A gateway runs and does not answer, or there is no key to ask it with.
+            ServiceUnavailableError: What listens there does not answer in time or answers otherwise than a gateway that
+                is well, or there is no key to ask it with.
         """
         from voxloop.tasks import get_task
 
-        if not get_task(task).AUDIO or not self._is_running():
+        if not get_task(task).AUDIO or not self._is_running(task):
             return None
         try:
             with open_directly().open(self._make_request(task), timeout=ANSWER_SECONDS) as answer:
@@ -45,12 +46,19 @@ class GatewayFront:
         except (OSError, HTTPException, ValueError, KeyError, TypeError) as failed:
             raise self._silent(task, type(failed).__name__) from None
 
-    def _is_running(self) -> bool:
+    def _is_running(self, task: str) -> bool:
         try:
             with open_directly().open(f"{self.settings.gateway_url}/healthz", timeout=HEALTH_SECONDS):
                 return True
-        except (OSError, HTTPException):
-            return False
+        except urllib.error.HTTPError as refused:
+            refused.close()
+            raise self._silent(task, f"/healthz: {refused.code}") from None
+        except (OSError, HTTPException) as failed:
+            # A gateway that is stopped or busy is no gateway that is not there: its callers are asked for.
+            cause = failed.reason if isinstance(failed, urllib.error.URLError) else failed
+            if isinstance(cause, ConnectionRefusedError):
+                return False
+            raise self._silent(task, f"/healthz: {type(cause).__name__}") from None
 
     def _make_request(self, task: str) -> urllib.request.Request:
         from voxloop.speech.golden import golden_waveform

@@ -40,6 +40,7 @@ class FolderSigner:
 
         Raises:
             InputError: The folder is missing or empty, or holds a link, an empty folder or no plain file.
+            ConfigError: The key is missing where `signing_public_key` names whose it is.
         """
         from model_signing.signing import Config
 
@@ -89,6 +90,12 @@ class FolderSigner:
     def _make_key(self) -> None:
         if self.private_key.exists():
             return
+        if self.public_key is not None:
+            raise ConfigError(
+                f"there is no key to sign with: {self.private_key} is missing",
+                rule=f"a new one would not be that of signing_public_key, {self.public_key}",
+                remedy=f"restore {self.private_key.name}, or unset VOXLOOP_SIGNING_PUBLIC_KEY to have a key made",
+            )
         self.private_key.parent.mkdir(parents=True, exist_ok=True)
         beside = self.private_key.with_name(f".{self.private_key.name}.{secrets.token_hex(4)}")
         try:

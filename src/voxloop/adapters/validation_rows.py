@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voxloop.data.manifest import Manifest
-from voxloop.data.schema import MANIFEST_COLUMNS, UTTERANCE_SCHEMA
+from voxloop.data.schema import ADDED_COLUMNS, MANIFEST_COLUMNS, UTTERANCE_SCHEMA, fill_added
 from voxloop.store.digests import digest_file
 
-REPEATED = ("session_id", "language", "emotion", "gender", "source", "licence", "split", "speaker_id")
+REPEATED = ("session_id", "language", "emotion", "gender", "device", "source", "licence", "split", "speaker_id")
 """Columns with few different values: as categories everything that reads them is several times as fast."""
 ABSENT = "no such column"
 
@@ -75,19 +75,27 @@ def read_rows(dataset: Path, manifest: Manifest) -> StoredRows:
     shards = tuple(_inspect(dataset, entry.path) for entry in manifest.shards)
     unusable = find_unusable(shards)
     usable = [name for name in MANIFEST_COLUMNS if name not in unusable]
-    tables = [_read_columns(dataset / shard.path, usable) for shard in shards]
+    tables = [_read_columns(dataset, shard, usable) for shard in shards]
     empty = UTTERANCE_SCHEMA.empty_table().select(usable)
     return StoredRows(shards, pa.concat_tables(tables).unify_dictionaries() if tables else empty, unusable)
 
 
 def find_unusable(shards: Sequence[StoredShard]) -> dict[str, str]:
-    """Return the promised columns that some shard lacks or holds as another type, with what was found."""
+    """Return the promised columns that some shard lacks or holds as another type, with what was found.
+
+    One of `ADDED_COLUMNS` may be lacking: the shard is older than it.
+    """
     found: dict[str, str] = {}
     for field in UTTERANCE_SCHEMA:
-        kinds = {str(shard.types.get(field.name, ABSENT)) for shard in shards} - {str(field.type)}
+        kinds = {str(shard.types.get(field.name, ABSENT)) for shard in shards} - set(list_kinds(field))
         if kinds:
             found[field.name] = " and ".join(sorted(kinds))
     return found
+
+
+def list_kinds(field: pa.Field) -> list[str]:
+    """Return what `describe_shards` may say of a promised column: its type, or that it is absent where it may be."""
+    return [str(field.type), *([ABSENT] if field.name in ADDED_COLUMNS else [])]
 
 
 def code_repeated(table: pa.Table) -> pa.Table:
@@ -122,6 +130,9 @@ def _inspect(dataset: Path, path: str) -> StoredShard:
     return StoredShard(path, rows, digest_file(dataset / path), types)
 
 
-def _read_columns(shard: Path, names: list[str]) -> pa.Table:
-    with pq.ParquetFile(shard, read_dictionary=[name for name in REPEATED if name in names]) as file:
-        return file.read(columns=names)
+def _read_columns(dataset: Path, shard: StoredShard, names: list[str]) -> pa.Table:
+    there = [name for name in names if name in shard.types]
+    coded = [name for name in REPEATED if name in there]
+    with pq.ParquetFile(dataset / shard.path, read_dictionary=coded) as file:
+        table = file.read(columns=there)
+    return code_repeated(fill_added(table, names)).select(names)

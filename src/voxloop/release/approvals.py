@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from voxloop.errors import RefusedError
 from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import APPROVAL, JUDGEMENT, VOID, Draft, Entry
+from voxloop.release.canary_plan import find_futile_canary
+from voxloop.release.champion import list_promoted, read_champion
 from voxloop.release.claims import find_failure, list_used
 from voxloop.release.registrations import (
     digest_evidence,
@@ -15,7 +17,8 @@ from voxloop.release.registrations import (
     list_changes,
     read_evidence_parts,
 )
-from voxloop.release.versions import EVALUATION_DIGEST, VERDICT, ModelVersion
+from voxloop.release.routes import find_route_row
+from voxloop.release.versions import EVALUATION_DIGEST, JUDGED_AGAINST, NO_CHAMPION, VERDICT, ModelVersion
 from voxloop.verdict import Verdict
 
 
@@ -84,18 +87,17 @@ def void_approval(ledger: Ledger, version: ModelVersion, *, by: str, because: st
 
 def list_decisions(entries: Sequence[Entry], version: ModelVersion) -> list[Entry]:
     """Return what was said of a version, by sequence: `approval` rows, and `void` rows of approvals."""
-    return [
-        entry
-        for entry in entries
-        if entry.task == version.task
-        and (entry.kind == APPROVAL or (entry.kind == VOID and "approval" in entry.content))
-        and entry.content.get("version") == version.number
-    ]
+    return _list_said(entries, version.task, version.number)
 
 
 def find_approval(entries: Sequence[Entry], version: ModelVersion) -> Entry | None:
     """Return the approval of a version, unless it was taken back or the version rejected since."""
-    said = list_decisions(entries, version)
+    return find_given(entries, version.task, version.number)
+
+
+def find_given(entries: Sequence[Entry], task: str, number: int) -> Entry | None:
+    """Return the approval of a version that is known by its number alone; otherwise as `find_approval`."""
+    said = _list_said(entries, task, number)
     return said[-1] if said and said[-1].kind == APPROVAL else None
 
 
@@ -128,6 +130,8 @@ def find_recorded_objection(
         return "the ledger has no approval of it"
     if lapse := find_lapse(approval, version, at=at, lasts=lasts):
         return f"{lapse}: its approval is void"
+    if futile := find_futile_canary(entries, version.task, version.number, since=approval.sequence):
+        return f"its canary, ledger entry {futile.sequence}, ended without a promotion: its approval is void"
     if not by_name and (failure := find_failure(entries, version.task, version.number)):
         return f"its promotion failed ({failure}); `voxloop deploy --version {version.number}` tries again"
     return ""
@@ -159,7 +163,8 @@ def require_approvable(entries: Sequence[Entry], version: ModelVersion, names: C
 
     Raises:
         RefusedError: Its verdict is not PASS, or none the ledger knows; it is not what was registered; the approver
-            trained it, or nobody can tell who did; or it was in service before.
+            trained it, or nobody can tell who did; it was in service before; or it was judged against another than the
+            champion, or is older.
     """
     if not version.is_pass:
         raise _refuse(version, f"its verdict is {version.tags.get(VERDICT, 'missing')}", "only a PASS is approved")
@@ -175,7 +180,36 @@ def require_approvable(entries: Sequence[Entry], version: ModelVersion, names: C
         )
     if version.number in list_used(entries, version.task):
         raise _refuse(version, "it was in service before", "an approval is used up by its promotion")
+    _require_of_today(entries, version)
     _require_other(row, version, names)
+
+
+def _list_said(entries: Sequence[Entry], task: str, number: int) -> list[Entry]:
+    return [
+        entry
+        for entry in entries
+        if entry.task == task
+        and (entry.kind == APPROVAL or (entry.kind == VOID and "approval" in entry.content))
+        and entry.content.get("version") == number
+    ]
+
+
+def _require_of_today(entries: Sequence[Entry], version: ModelVersion) -> None:
+    """Raise unless a version was judged against the champion, and is newer; before a first route nobody can tell."""
+    if find_route_row(entries, version.task) is None:
+        return
+    champion = read_champion(entries, version.task)
+    in_service, judged = champion or NO_CHAMPION, version.tags.get(JUDGED_AGAINST, "nothing")
+    if judged != in_service:
+        raise _refuse(
+            version,
+            f"it was judged against {judged[:12]}, and the champion is {in_service[:12]} now",
+            "a verdict says nothing of another champion",
+        )
+    if champion is not None and (numbers := list_promoted(entries, champion)) and version.number < numbers[-1]:
+        raise _refuse(
+            version, f"it is older than the champion, version {numbers[-1]}", "nobody goes back by an approval"
+        )
 
 
 def _require_other(row: Entry, version: ModelVersion, names: Collection[str]) -> None:

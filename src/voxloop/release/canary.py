@@ -2,75 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import datetime
 
-from voxloop.errors import IntegrityError, RefusedError
+from voxloop.errors import RefusedError
 from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import Draft, Entry
+from voxloop.release.approvals import find_given
+from voxloop.release.canary_plan import (
+    OVERDUE,
+    PLAN,
+    CanaryPlan,
+    describe_canary,
+    find_futile_canary,
+    find_standing_canary,
+    read_plan,
+)
 from voxloop.release.claims import find_open
 from voxloop.release.finding import Finding
 from voxloop.release.freezes import require_thawed
+from voxloop.release.pending import draft_withdrawal, list_pending, withdraw_approval
 from voxloop.release.routes import Route, draft_route, find_route_row, route_of
 from voxloop.release.systems import Platform
 from voxloop.store.digests import digest_json
 
 _ACT = "route/canary/"
-_PLAN = "canary"
-OVERDUE = timedelta(minutes=15)
-"""How long after its end a canary may still be in force: its last look and its promotion take a minute."""
-
-
-@dataclass(frozen=True)
-class CanaryPlan:
-    """What a canary is to do, as its route row keeps it.
-
-    Args:
-        version: Number of the candidate.
-        candidate: Its digest.
-        champion: Digest of the model it is held against.
-        share: Of the callers, in [0, 1); 0 asks it as a shadow.
-        until: When it ends, ISO 8601.
-        rules: To abort by, as they were written.
-        after: Sequence of the route row before.
-    """
-
-    version: int
-    candidate: str
-    champion: str
-    share: float
-    until: str
-    rules: tuple[str, ...]
-    after: int
-
-    @property
-    def ends(self) -> datetime:
-        """When it ends, aware."""
-        return datetime.fromisoformat(self.until)
-
-    def is_same(self, other: CanaryPlan) -> bool:
-        """Return whether another plan asks for the same; when they end is each one's own."""
-        return replace(self, until="", after=0) == replace(other, until="", after=0)
-
-
-def read_plan(row: Entry | None) -> CanaryPlan | None:
-    """Return the plan of a canary that is in force; None where a route row is none of a canary's.
-
-    Raises:
-        IntegrityError: The row is a canary's, and this version cannot read it.
-    """
-    if row is None or _PLAN not in row.content:
-        return None
-    try:
-        kept: Mapping[str, object] = row.content[_PLAN]
-        return CanaryPlan(**{**kept, "rules": tuple(kept["rules"])})  # type: ignore[arg-type]
-    except (TypeError, KeyError) as unreadable:
-        raise IntegrityError(
-            f"ledger entry {row.sequence} holds no plan of a canary ({unreadable})",
-            rule="what is served must be known",
-            remedy="use the version of voxloop that wrote it",
-        ) from None
 
 
 def start_canary(ledger: Ledger, task: str, plan: CanaryPlan, *, at: datetime) -> Entry:
@@ -98,13 +55,13 @@ def start_canary(ledger: Ledger, task: str, plan: CanaryPlan, *, at: datetime) -
         if row is not None and standing is not None:
             if standing.is_same(plan):
                 return row
-            raise _refuse(task, f"a canary of version {standing.version} goes on until {standing.until[:16]}")
+            raise _refuse(describe_canary(task, standing))
         if claim := find_open(entries, task):
-            raise _refuse(task, f"{claim} goes on")
+            raise _refuse(f"{task}: {claim} goes on")
         require_thawed(entries, task, at)
         before = route_of(row) if row else None
         if row is None or before is None or before.sole_model != plan.champion or not before.is_on:
-            raise _refuse(task, "its route is off, or another than the candidate was compared with")
+            raise _refuse(f"{task}: its route is off, or another than the candidate was compared with")
         return _draft(task, before, replace(plan, after=row.sequence), at)
 
     return ledger.append_decided(decide)
@@ -112,6 +69,8 @@ def start_canary(ledger: Ledger, task: str, plan: CanaryPlan, *, at: datetime) -
 
 def end_canary(ledger: Ledger, row: Entry, *, because: str, at: datetime) -> Entry | None:
     """Put the route before a canary in force again; None when another was written since, which then stays.
+
+    The approval of what was tried is void first: killed in between, nobody promotes it, and `reconcile` goes on here.
 
     Args:
         ledger: The book.
@@ -126,6 +85,7 @@ def end_canary(ledger: Ledger, row: Entry, *, because: str, at: datetime) -> Ent
     plan, act = read_plan(row), f"{row.act}/back"
     if plan is None:
         return None
+    withdraw(ledger, row, because=because, at=at)
 
     def decide(entries: list[Entry]) -> Draft | Entry:
         standing = find_route_row(entries, row.task)
@@ -138,15 +98,57 @@ def end_canary(ledger: Ledger, row: Entry, *, because: str, at: datetime) -> Ent
     return entry if entry.act == act else None
 
 
+def withdraw(ledger: Ledger, row: Entry, *, because: str, at: datetime) -> None:
+    """Void the approval of the version that a canary in force tries, if it stands.
+
+    Raises:
+        IntegrityError: The ledger is not whole.
+        ServiceUnavailableError: It does not answer.
+    """
+
+    def decide(entries: list[Entry]) -> Draft | Entry:
+        standing = find_standing_canary(entries, row.task)
+        if standing is None or standing[0].sequence != row.sequence:
+            return row
+        approval = find_given(entries, row.task, standing[1].version)
+        return row if approval is None else draft_withdrawal(approval, because, at)
+
+    ledger.append_decided(decide)
+
+
 def find_overdue(platform: Platform, task: str) -> Iterator[Finding]:
-    """Yield a canary that nobody has ended in time: its process is gone, and the route before it comes back."""
-    row = find_route_row(platform.ledger.read(), task)
-    plan = read_plan(row)
-    if row is None or plan is None or platform.clock() < plan.ends + OVERDUE:
+    """Yield a canary in force that is to end: nobody has ended it in time, or what it tries is approved no more."""
+    entries = platform.ledger.read()
+    standing = find_standing_canary(entries, task)
+    if standing is None:
         return
-    text = f"the canary of {task} version {plan.version} was over at {plan.until[:16]}, and nobody has ended it"
-    because = "nobody has ended it in time"
+    row, plan = standing
+    if platform.clock() >= plan.ends + OVERDUE:
+        text = f"the canary of {task} version {plan.version} was over at {plan.until[:16]}, and nobody has ended it"
+        because = "canary aborted: nobody has ended it in time"
+    elif find_given(entries, task, plan.version) is None:
+        text = f"the canary of {task} version {plan.version} goes on, and its approval stands no more"
+        because = "canary aborted: its approval stands no more"
+    else:
+        return
     yield Finding(text, lambda: end_canary(platform.ledger, row, because=because, at=platform.clock()))
+
+
+def find_futile(platform: Platform, task: str) -> Iterator[Finding]:
+    """Yield an approval whose version was tried for nothing: a rollback or the kill switch has ended its canary."""
+    entries = platform.ledger.read()
+    for approval in list_pending(entries):
+        number = int(approval.content["version"])
+        row = find_futile_canary(entries, task, number, since=approval.sequence) if approval.task == task else None
+        if row is not None:
+            because = f"its canary, ledger entry {row.sequence}, ended without a promotion"
+            text = f"the approval of {task} version {number} is void: {because}"
+            yield Finding(
+                text,
+                lambda approval=approval, because=because: withdraw_approval(  # type: ignore[misc]
+                    platform.ledger, approval, because=because, at=platform.clock()
+                ),
+            )
 
 
 def _draft(task: str, before: Route, plan: CanaryPlan, at: datetime) -> Draft:
@@ -159,12 +161,12 @@ def _draft(task: str, before: Route, plan: CanaryPlan, at: datetime) -> Draft:
     asked = f"{100 * plan.share:g} % of the callers" if plan.share else "a shadow"
     because = f"canary of version {plan.version}: {asked} until {plan.until[:16]}, aborted if {', '.join(plan.rules)}"
     draft = draft_route(route, act=act, at=at, because=because)
-    return replace(draft, payload={**draft.payload, _PLAN: kept})
+    return replace(draft, payload={**draft.payload, PLAN: kept})
 
 
-def _refuse(task: str, problem: str) -> RefusedError:
+def _refuse(problem: str) -> RefusedError:
     return RefusedError(
-        f"{task}: {problem}",
+        problem,
         rule="a canary starts from a route that one model answers alone, and is alone itself",
-        remedy=f"see voxloop ledger show {task}; wait, or voxloop rollback or canary --abort",
+        remedy="see voxloop ledger show; wait, or voxloop rollback or canary --abort",
     )

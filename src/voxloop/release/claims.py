@@ -14,10 +14,11 @@ from datetime import datetime
 
 from voxloop.errors import RefusedError
 from voxloop.ledger.book import Ledger
-from voxloop.ledger.entry import PROMOTION, VOID, Draft, Entry
+from voxloop.ledger.entry import APPROVAL, PROMOTION, ROUTE, VOID, Draft, Entry
+from voxloop.release.canary_plan import read_plan, require_no_canary
 from voxloop.release.champion import read_champion
 from voxloop.release.freezes import require_thawed
-from voxloop.release.routes import Route, draft_route, find_route_row, route_of
+from voxloop.release.routes import Route, draft_route, find_route_row, list_route_rows, route_of
 from voxloop.release.versions import ModelVersion
 from voxloop.store.digests import digest_json
 
@@ -64,7 +65,15 @@ class Claim:
         return f"the promotion of {self.task} version {self.version} (ledger entry {self.entry.sequence})"
 
 
-def take_claim(ledger: Ledger, version: ModelVersion, *, replaces: str | None, place: str, at: datetime) -> Claim:
+def take_claim(
+    ledger: Ledger,
+    version: ModelVersion,
+    *,
+    replaces: str | None,
+    place: str,
+    at: datetime,
+    canary: int | None = None,
+) -> Claim:
     """Take the promotion of a version on oneself; a claim of this place for the same is gone on with.
 
     Args:
@@ -73,14 +82,17 @@ def take_claim(ledger: Ledger, version: ModelVersion, *, replaces: str | None, p
         replaces: Digest of the champion that it was found fit to replace.
         place: Of this model repository, whose lock the caller holds.
         at: Aware.
+        canary: Sequence of the canary's row that this promotion is the end of.
 
     Raises:
-        RefusedError: Another place promotes, the champion has changed meanwhile, or the family is frozen.
+        RefusedError: Another place promotes, a canary goes on, the champion has changed meanwhile, or the family is
+            frozen.
         IntegrityError: The ledger is not whole.
         ServiceUnavailableError: It does not answer.
     """
 
     def decide(entries: list[Entry]) -> Draft | Entry:
+        require_no_canary(entries, version.task, own=canary)
         standing = find_open(entries, version.task)
         if standing is not None:
             if standing.place != place:
@@ -161,6 +173,8 @@ def replace_model(before: Route | None, claim: Claim, champion: str | None) -> R
 def write_back(ledger: Ledger, claim: Claim, *, at: datetime, because: str) -> Entry | None:
     """Put the route before a flip in force again; None when another was written since, which then stays.
 
+    Before the flip at a canary's end it is the route before the canary: a share that nobody watches is nobody's.
+
     Raises:
         IntegrityError: The ledger is not whole.
         ServiceUnavailableError: It does not answer.
@@ -171,7 +185,9 @@ def write_back(ledger: Ledger, claim: Claim, *, at: datetime, because: str) -> E
         row, flipped = find_route_row(entries, claim.task), find_flip(entries, claim)
         if row is None or flipped is None or row.sequence != flipped.sequence:
             return row or claim.entry  # nothing of ours is in force, or it was written back before
-        before = next((entry for entry in entries if entry.sequence == claim.after), None)
+        before = _find_row(entries, claim.after)
+        if plan := read_plan(before):
+            before = _find_row(entries, plan.after)
         ours = route_of(flipped)
         route = route_of(before) if before else Route(claim.task, {}, None, False, ours.salt, None)
         return draft_route(route, act=act, at=at, because=because)
@@ -224,12 +240,44 @@ def list_used(entries: Sequence[Entry], task: str) -> set[int]:
     }
 
 
+def has_had_champion(entries: Sequence[Entry], task: str) -> bool:
+    """Return whether any model of a family was ever put into service, by the ledger.
+
+    A promotion that was written back is none: nobody confirmed it in service, and the first may still be appointed.
+
+    Args:
+        entries: All of the ledger.
+        task: Family.
+
+    Raises:
+        IntegrityError: A route row cannot be read.
+    """
+    rows = list_route_rows(entries, task)
+    acts = {row.act for row in rows}
+    kept = [row for row in rows if f"{row.act}/back" not in acts]
+    done = any(one.kind == PROMOTION and one.task == task and one.content.get("step") == DONE for one in entries)
+    return done or any(route_of(row).models for row in kept)
+
+
+def count_written_back(entries: Sequence[Entry], claim: Claim) -> int:
+    """Return how often the version of a claim was put into service and written back, since it was approved last."""
+    since = _find_approved(entries, claim.task, claim.version)
+    backs = {entry.act for entry in entries if entry.kind == ROUTE and entry.task == claim.task}
+    claims = [Claim(entry) for entry in entries if entry.task == claim.task and _is_claim(entry)]
+    return sum(
+        one.version == claim.version and one.entry.sequence > since and f"route/{one.act}/back" in backs
+        for one in claims
+    )
+
+
 def find_failure(entries: Sequence[Entry], task: str, version: int) -> str:
-    """Return why the last promotion of a version failed for good; empty when it did not."""
+    """Return why the last promotion of a version failed for good; empty when it did not, or is approved since."""
     claims = {entry.act: entry for entry in entries if entry.task == task and _is_claim(entry)}
     acts = [act for act, entry in claims.items() if entry.content["version"] == version]
     voids = [entry for entry in entries if entry.kind == VOID and entry.content.get("claim") in acts]
     if not voids or voids[-1].sequence < claims[acts[-1]].sequence or not voids[-1].content["is_final"]:
+        return ""
+    if _find_approved(entries, task, version) > voids[-1].sequence:
         return ""
     return str(voids[-1].content["because"])
 
@@ -257,6 +305,16 @@ def _draft_void(claim: Claim, because: str, at: datetime, *, is_final: bool) -> 
     payload = {"claim": claim.act, "because": because, "is_final": is_final}
     act = f"{VOID}/{claim.act}/{digest_json(payload)[:16]}"
     return Draft(kind=VOID, task=claim.task, subject=claim.model, act=act, payload=payload, at=at)
+
+
+def _find_approved(entries: Sequence[Entry], task: str, version: int) -> int:
+    """Return the sequence of the last approval of a version, 0 for none."""
+    rows = (entry for entry in reversed(entries) if entry.kind == APPROVAL and entry.task == task)
+    return next((entry.sequence for entry in rows if entry.content.get("version") == version), 0)
+
+
+def _find_row(entries: Sequence[Entry], sequence: int) -> Entry | None:
+    return next((entry for entry in entries if entry.sequence == sequence), None)
 
 
 def _find_closing(entries: Sequence[Entry], claim: Claim) -> Entry | None:

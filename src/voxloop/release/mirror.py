@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from voxloop.errors import IntegrityError
 from voxloop.ledger.entry import PROMOTION, Entry
@@ -105,9 +106,9 @@ def names_in_service(entries: Sequence[Entry], task: str, at: datetime) -> set[s
     if route is None:
         return set()
     needed = {*route.models, route.shadow, route.fallback}
-    rows = list_route_rows(entries, task)
-    if len(rows) > 1 and at - datetime.fromisoformat(rows[-1].at) < LEAVING:
-        needed |= set(route_of(rows[-2]).models)
+    for left, taken in pairwise(list_route_rows(entries, task)):
+        if at - datetime.fromisoformat(taken.at) < LEAVING:
+            needed |= set(route_of(left).models)
     return {serving_name(task, digest) for digest in needed if digest is not None}
 
 

@@ -20,6 +20,7 @@ from voxloop.release.champion import find_champion
 from voxloop.release.claims import (
     Claim,
     close_claim,
+    count_written_back,
     find_flip,
     flip,
     take_claim,
@@ -41,6 +42,9 @@ from voxloop.release.systems import Front, Platform, Server
 from voxloop.release.versions import ModelVersion, serving_name
 
 LONGEST_REASON = 400
+MOST_WRITTEN_BACK = 3
+"""How often an approved version may be written back before a person has to ask for it: each time callers meet it for up
+to ten seconds, and what is said to be passing may be the model's own, such as an answer that is not finite."""
 TAKEN_UP_SECONDS = 10.0
 """How long the gateway may take: it looks every half second, and first reads what Triton says of a new model."""
 
@@ -57,21 +61,22 @@ class Promotion:
     """What it showed beside evaluation and the champion."""
 
 
-def promote(platform: Platform, version: ModelVersion, *, workplace: Path) -> Promotion:
+def promote(platform: Platform, version: ModelVersion, *, workplace: Path, canary: int | None = None) -> Promotion:
     """Put `version` into service in place of the champion, which stays loaded as the fallback.
 
     Args:
         platform: What is worked on; its model repository's lock is held by the caller.
         version: An approved version that may replace the champion.
         workplace: An empty folder to download into.
+        canary: Sequence of the canary's row that this promotion is the end of.
 
     Raises:
         IntegrityError: The downloaded model has another digest or no good signature, what was staged was changed, or
             the server answers otherwise than export or evaluation. The old champion stays in service, the new model
             is taken off the server.
         VoxloopError: The new model is over a budget of time or memory, or what it takes cannot be told; as above.
-        RefusedError: Another place promotes, the family is frozen, the route was changed meanwhile, or there is no
-            approval of the version in the ledger.
+        RefusedError: Another place promotes, a canary goes on, the family is frozen, the route was changed meanwhile,
+            or there is no approval of the version in the ledger.
         ServiceUnavailableError: Registry, server or ledger does not answer; the same command goes on.
     """
     champion = find_champion(platform.registry, platform.ledger, version.task)
@@ -81,6 +86,7 @@ def promote(platform: Platform, version: ModelVersion, *, workplace: Path) -> Pr
         replaces=champion.model_digest if champion else None,
         place=platform.place,
         at=platform.clock(),
+        canary=canary,
     )
     try:
         require_approval(platform.ledger.read(), version)
@@ -236,10 +242,17 @@ def require_mended(findings: Iterable[Finding]) -> None:
 
 
 def go_back(platform: Platform, claim: Claim, problem: VoxloopError) -> None:
-    """Write the route before a flip back; its model stays loaded while requests may still be on their way to it."""
+    """Write the route before a flip back; its model stays loaded while requests may still be on their way to it.
+
+    Tried again by itself it is only after a passing failure, and not for ever.
+    """
     because = _shorten(problem)
     write_back(platform.ledger, claim, at=platform.clock(), because=because)
-    void_claim(platform.ledger, claim, because=because, at=platform.clock(), is_final=not problem.transient)
+    times = count_written_back(platform.ledger.read(), claim)
+    is_final = not problem.transient or times >= MOST_WRITTEN_BACK
+    if problem.transient and is_final:
+        because = f"written back {times} times: {because}"[:LONGEST_REASON]
+    void_claim(platform.ledger, claim, because=because, at=platform.clock(), is_final=is_final)
 
 
 def abandon(platform: Platform, claim: Claim, problem: VoxloopError) -> None:

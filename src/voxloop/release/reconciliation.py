@@ -8,7 +8,7 @@ from pathlib import Path
 
 from voxloop.errors import IntegrityError, ServiceUnavailableError, VoxloopError
 from voxloop.ledger.entry import ROLLBACK, Entry
-from voxloop.release.canary import find_overdue
+from voxloop.release.canary import find_futile, find_overdue
 from voxloop.release.champion import find_bearer, require_bearer
 from voxloop.release.claims import explain_foreign, find_flip, find_open
 from voxloop.release.finding import Finding
@@ -60,6 +60,7 @@ def reconcile(
         lambda one, of: find_unfinished(one, of, take_over=take_over),
         find_unrecorded_rollback,
         find_overdue,
+        find_futile,
         lambda one, of: find_unserved(one, of, workplace),
         find_unmirrored,
         find_leftovers,
@@ -71,13 +72,15 @@ def reconcile(
 def prepare(platform: Platform, task: str) -> Iterator[Outcome]:
     """Yield what has to be in order before a version is chosen, mended: who is champion, by a ledger that is whole.
 
-    A promotion that was not flipped stays open: choosing the same version again goes on with it.
+    A canary that nobody has ended in time goes, and what came of one for nothing is approved no more. A promotion that
+    was not flipped stays open: choosing the same version again goes on with it.
 
     Raises:
         IntegrityError: The ledger is not whole.
         ServiceUnavailableError: Ledger, registry or server does not answer.
     """
-    return run_stages(platform, task, (find_head_copy, find_unadopted, find_flipped), dry_run=False)
+    stages = (find_head_copy, find_unadopted, find_flipped, find_overdue, find_futile)
+    return run_stages(platform, task, stages, dry_run=False)
 
 
 def run_stages(platform: Platform, task: str, stages: Sequence[Stage], *, dry_run: bool) -> Iterator[Outcome]:

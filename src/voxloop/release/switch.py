@@ -9,7 +9,7 @@ from voxloop.errors import RefusedError
 from voxloop.ledger.acts import require_reason
 from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import Draft, Entry
-from voxloop.release.canary import read_plan
+from voxloop.release.canary_plan import read_plan
 from voxloop.release.routes import draft_route, find_route_row, route_of
 from voxloop.store.digests import digest_json
 

@@ -14,6 +14,8 @@ from tests.unit.monitoring.drift.test_policy import POLICY
 from voxloop.adapters.evidently import MISSING, UNKNOWN_LABEL, Comparison, draw_page, make_frame, name_bins
 from voxloop.monitoring.drift.check import Finding, check_window
 from voxloop.monitoring.drift.columns import Coded, Column
+from voxloop.monitoring.drift.domain_classifier import CLASSIFIER
+from voxloop.monitoring.drift.embeddings import EMBEDDING
 from voxloop.monitoring.drift.measures import JENSEN_SHANNON, PSI, WASSERSTEIN
 from voxloop.monitoring.drift.profile import PredictionColumns, make_profile
 from voxloop.monitoring.drift.report_rows import ReportRows, read_report_rows
@@ -132,9 +134,11 @@ def test_a_distance_without_any_value_is_not_measured_and_counts_as_another_word
 
     rows = ReportRows(columns, make(generator.normal(size=300)), make(np.full(300, np.nan)), ())
     findings = [Finding(measure, "f0_mean_hz", 5.0, 0.2) for measure in (PSI, JENSEN_SHANNON, WASSERSTEIN)]
-    _, found = draw_page(rows, [*findings, Finding(WASSERSTEIN, "snr_db", 0.0, 0.5)], "x")
-    assert [one.has_drifted for one in found] == [True, True, None, False]
+    more = (Finding(WASSERSTEIN, "snr_db", 0.0, 0.5), Finding(CLASSIFIER, EMBEDDING, 1.0, 0.5))
+    _, found = draw_page(rows, [*findings, *more], "x")
+    assert [one.has_drifted for one in found] == [True, True, None, False, None]
     assert not found[2].is_same
+    assert "domain classifier of embedding is 1, is not measured by Evidently" in str(found[4])
     assert "is not measured by Evidently" in str(found[2])
 
 

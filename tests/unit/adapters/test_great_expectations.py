@@ -7,16 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.unit.jobs.datasets import make_rows, write_dataset
+from tests.unit.jobs.datasets import make_older, make_rows, write_dataset
 from voxloop.adapters.expectation_run import ExpectationRun
 from voxloop.adapters.great_expectations import judge_dataset, validate_dataset
 from voxloop.adapters.validation_previous import read_previous
 from voxloop.adapters.validation_report import ValidationReport, read_report, report_crash
 from voxloop.adapters.validation_suite import SuiteConfig
 from voxloop.config import find_config, load_config
+from voxloop.data.manifest import SplitCount, load_manifest, write_manifest
 from voxloop.data.profile import read_profile, write_profile
 from voxloop.data.schema import TRAITS
 from voxloop.store.digests import digest_tree
@@ -171,6 +173,57 @@ def test_a_column_that_is_not_there_is_named_and_nothing_else_is_asked_of_it(tmp
     ]
     typed = next(one for one in report.expectations if one.column == "text" and one.success is False)
     assert typed.rows == (str(SHARD),)
+
+
+@pytest.mark.parametrize("shards", ["all", "some"])
+def test_a_dataset_from_before_a_column_passes_beside_a_profile_of_any_age(
+    sound: Path, tmp_path: Path, shards: str
+) -> None:
+    new = [row for row in ROWS if shards == "some" and row["speaker_id"] == "a"]
+    dataset = make_older(write_dataset(tmp_path / "dataset", [row for row in ROWS if row not in new]))
+    if new:
+        add_shard(dataset, write_dataset(tmp_path / "more", [{**row, "device": "phone"} for row in new]))
+    missing = read_profile(sound / "out").missing
+    accept(sound, tmp_path / "before", missing={name: share for name, share in missing.items() if name != "device"})
+    for previous in (sound / "out", tmp_path / "before"):
+        run = ExpectationRun("emotion", CONFIG.failing_rows)
+        report, profile = judge_dataset(dataset, CONFIG, run, read_previous(previous))
+        assert objections(report) == []
+        assert profile.missing["device"] == (1 - len(new) / len(ROWS))
+
+
+def add_shard(dataset: Path, more: Path) -> None:
+    """Move the shard of one dataset, of `write_dataset` as the other is, behind those of another."""
+    whole, extra = load_manifest(dataset), load_manifest(more)
+    (entry,) = extra.shards
+    (more / entry.path).rename(dataset / "shards" / "more.parquet")
+    splits = {
+        name: SplitCount(
+            utterances=count.utterances + extra.splits[name].utterances,
+            speakers=count.speakers + extra.splits[name].speakers,
+        )
+        for name, count in whole.splits.items()
+    }
+    added = {
+        "shards": (*whole.shards, entry.model_copy(update={"path": "shards/more.parquet"})),
+        "utterances": whole.utterances + extra.utterances,
+        "speakers": whole.speakers + extra.speakers,
+        "hours": whole.hours + extra.hours,
+        "splits": splits,
+    }
+    write_manifest(whole.model_copy(update=added), dataset)
+
+
+def test_a_device_of_another_type_fails(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "dataset", ROWS)
+    table = pq.read_table(dataset / SHARD)
+    numbers = pa.array(range(table.num_rows))
+    pq.write_table(table.set_column(table.column_names.index("device"), "device", numbers), dataset / SHARD)
+    report, _ = judge_dataset(dataset, CONFIG, ExpectationRun("emotion", CONFIG.failing_rows), read_previous(None))
+    assert objections(report)[1:] == [
+        ("no shard has it with another type", "device", "FAIL"),
+        ("what else is asked of it", "device", "CANNOT_TELL"),
+    ]
 
 
 def test_words_alone_are_for_personality(tmp_path: Path) -> None:

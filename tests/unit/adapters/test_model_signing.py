@@ -170,6 +170,17 @@ def test_who_only_verifies_has_the_public_key_alone(signer: FolderSigner, signat
         FolderSigner(Settings(home=tmp_path / "nobody")).verify(model, signature)
 
 
+def test_a_lost_key_is_not_replaced_where_it_is_said_whose_it_is(signer: FolderSigner, tmp_path: Path) -> None:
+    """A model signed by a new key would be refused for good; that a key is missing can be mended."""
+    model = write_folder(tmp_path / "model")
+    signer.sign(model, tmp_path / "model.sig")
+    signer.verify(model, tmp_path / "model.sig")
+    elsewhere = Settings(home=tmp_path / "elsewhere", signing_public_key=signer.private_key.with_name("signing.pub"))
+    with pytest.raises(ConfigError, match=r"signing\.key is missing"):
+        FolderSigner(elsewhere).sign(model, tmp_path / "other.sig")
+    assert not elsewhere.signing_key_file.exists()
+
+
 def test_the_private_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
     model = write_folder(tmp_path / "model")

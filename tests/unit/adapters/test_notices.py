@@ -18,7 +18,7 @@ from voxloop.ledger.book import open_ledger
 from voxloop.ledger.entry import REGISTRATION, Draft
 from voxloop.notices.config import load_notices_config
 from voxloop.notices.notice import Audience, Notice
-from voxloop.runners.failure_notice import tell_on_call
+from voxloop.runners.failure_notice import describe_failure, tell_on_call
 from voxloop.settings import Settings, now
 
 SECRET = "s3cret-token"
@@ -123,6 +123,16 @@ def test_a_task_that_failed_for_good_is_told_with_its_place(settings: Settings, 
     assert "no space left" in told["message"]
     assert "and more" not in told["message"]
     assert f"{settings.airflow_url}/dags/nightly_retraining/runs/scheduled__2026/tasks/run_training" in told["message"]
+
+
+@pytest.mark.parametrize(("label", "said"), [("asr", "watch (asr) of "), (None, "watch (1) of ")])
+def test_of_a_task_that_is_there_once_a_family_it_is_told_which(label: str | None, said: str) -> None:
+    class Mapped(Task):
+        dag_id, task_id, map_index, rendered_map_index = "drift_watch", "watch", 1, label
+
+    notice = describe_failure({"task_instance": Mapped(), "run_id": "r", "exception": None})
+    assert notice.text.startswith(said)
+    assert "/dags/drift_watch/runs/r/tasks/watch/mapped/1\n" in notice.text
 
 
 def test_a_failure_that_cannot_be_told_raises_nothing(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

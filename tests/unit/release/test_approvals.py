@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.ledger.books import open_book
-from tests.unit.release.worlds import AT, LASTS, approve_in
+from tests.unit.release.test_promotion import run
+from tests.unit.release.worlds import AT, LASTS, World, approve_in
 from voxloop.errors import IntegrityError, RefusedError
 from voxloop.ledger.acts import record_judgement
 from voxloop.ledger.book import Ledger
@@ -104,6 +105,30 @@ def test_what_may_not_be_approved(ledger: Ledger, version: ModelVersion, reason:
     with pytest.raises(RefusedError, match=reason):
         approve(ledger, version)
     assert find_approval(ledger.read(), version) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "judged_against", "reason"),
+    [
+        (3, 2, ""),
+        (3, 1, "it was judged against 000000000001, and the champion is 000000000002 now"),
+        (3, None, "it was judged against none, and the champion is 000000000002 now"),
+        (0, 2, "it is older than the champion, version 2"),
+    ],
+)
+def test_what_cannot_replace_the_champion_of_today_is_not_approved(
+    tmp_path: Path, number: int, judged_against: int | None, reason: str
+) -> None:
+    world = World(tmp_path)
+    for earlier in (1, 2):
+        world.add(earlier, judged_against=earlier - 1)
+        run(world, earlier)
+    if not reason:
+        assert world.add(number, judged_against=judged_against)
+        return
+    with pytest.raises(RefusedError, match=reason):
+        world.add(number, judged_against=judged_against)
+    assert find_approval(world.entries(), world.versions[number]) is None
 
 
 @pytest.mark.parametrize("said", ["FAIL", "CANNOT_TELL"])

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from tests.unit.ledger.books import AT, open_book
 from tests.unit.release.approval_rows import append_approval
 from tests.unit.release.test_promotion import mend, run
-from tests.unit.release.worlds import World, digest_of
+from tests.unit.release.worlds import LASTS, World, approve_in, digest_of
 from voxloop.errors import RefusedError
 from voxloop.jobs.deploy import choose, leave_behind
 from voxloop.ledger.entry import APPROVAL, PROMOTION, VOID, Draft, Entry
 from voxloop.release.champion import find_champion
 from voxloop.release.freezes import freeze_family, unfreeze_family
-from voxloop.release.pending import find_overtaken, find_rank, list_pending, list_waiting
+from voxloop.release.pending import find_overtaken, find_rank, list_pending, list_waiting, withdraw_approval
+from voxloop.release.rollback import roll_back
 
 FAMILIES = ("asr", "emotion", "personality")
 
@@ -135,11 +136,19 @@ def test_rows_of_other_families_do_not_matter_nor_how_they_are_mixed(
 def test_a_frozen_family_does_not_wait(tmp_path: Path) -> None:
     book = open_book(tmp_path)
     append_approval(book, "emotion", 1, AT)
-    assert versions(list_waiting(book.read(), AT)) == [1]
+    assert versions(list_waiting(book.read(), AT, LASTS)) == [1]
     freeze_family(book, "emotion", until=AT + timedelta(days=1), because="the fair", at=AT)
-    assert list_waiting(book.read(), AT) == []
+    assert list_waiting(book.read(), AT, LASTS) == []
     unfreeze_family(book, "emotion", because="over", at=AT)
-    assert versions(list_waiting(book.read(), AT)) == [1]
+    assert versions(list_waiting(book.read(), AT, LASTS)) == [1]
+
+
+def test_what_has_lapsed_wakes_nobody(tmp_path: Path) -> None:
+    book = open_book(tmp_path)
+    append_approval(book, "emotion", 1, AT)
+    append_approval(book, "asr", 2, AT + timedelta(days=1))
+    assert versions(list_waiting(book.read(), AT + LASTS, LASTS)) == [1, 2]
+    assert versions(list_waiting(book.read(), AT + LASTS + timedelta(hours=1), LASTS)) == [2]
 
 
 def test_who_is_approved_by_a_row_comes_after_who_is_not_yet() -> None:
@@ -158,10 +167,10 @@ def make_waiting(tmp_path: Path) -> World:
     return world
 
 
-def choose_of(world: World, number: int | None = None) -> int | None:
+def choose_of(world: World, number: int | None = None, *, canary: int | None = None) -> int | None:
     platform = world.platform()
     champion = find_champion(platform.registry, platform.ledger, "emotion")
-    found = choose(platform, champion, task="emotion", number=number)
+    found = choose(platform, champion, task="emotion", number=number, canary=canary)
     return None if found is None else found.number
 
 
@@ -194,3 +203,58 @@ def test_when_the_later_one_fails_the_earlier_serves(tmp_path: Path) -> None:
     run(world, 3)
     world.require_whole(3, 1)
     assert list_pending(world.entries()) == []
+
+
+def list_voids(world: World) -> list[tuple[int, str]]:
+    rows = [entry.content for entry in world.entries() if entry.kind == VOID]
+    return [(int(row["version"]), str(row["because"])) for row in rows]
+
+
+def leave_twice(world: World) -> None:
+    for _ in range(2):  # safe to run twice
+        leave_behind(world.platform(), "emotion")
+
+
+def test_what_was_approved_while_another_took_over_is_recorded_as_void(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = make_waiting(tmp_path)
+    run(world, 3)  # chosen before 2 was approved: the later approval, and the older version
+    leave_twice(world)
+    assert list_voids(world) == [(2, "it is older than the champion, version 3")]
+    said = "emotion version 2 is approved, but it is older than the champion, version 3: its approval is void"
+    assert capsys.readouterr().out.count(said) == 1
+    assert list_pending(world.entries()) == []
+
+
+def test_what_was_judged_against_the_one_that_was_rolled_back_is_recorded_as_void(tmp_path: Path) -> None:
+    world = make_waiting(tmp_path)
+    run(world, 2)
+    leave_twice(world)
+    world.add(4, judged_against=2)
+    roll_back(world.platform().ledger, "emotion", is_served=lambda _: True, because="it swears", at=world.now())
+    leave_twice(world)
+    assert list_voids(world)[1:] == [
+        (4, f"it was judged against {digest_of(2)[:12]} and {digest_of(1)[:12]} is in service")
+    ]
+    assert list_pending(world.entries()) == []
+
+
+def test_an_approval_that_has_lapsed_is_recorded_as_void_and_may_be_given_again(tmp_path: Path) -> None:
+    world = make_waiting(tmp_path)
+    world.moment += LASTS
+    leave_twice(world)
+    assert [number for number, because in list_voids(world) if "an approval stands 14 days" in because] == [3, 2]
+    approve_in(world.platform().ledger, world.versions[2], at=world.now())
+    leave_twice(world)
+    assert versions(list_pending(world.entries())) == [2]
+    assert choose_of(world) == 2
+
+
+def test_what_a_person_says_meanwhile_stands(tmp_path: Path) -> None:
+    world = make_waiting(tmp_path)
+    earlier = list_pending(world.entries())[1]
+    world.moment += LASTS
+    approve_in(world.platform().ledger, world.versions[2], at=world.now())
+    withdraw_approval(world.platform().ledger, earlier, because="it has lapsed", at=world.now())
+    assert list_voids(world) == []

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.unit.release.worlds import Calls, Killed, World, digest_of
+from tests.unit.release.worlds import Calls, Killed, World, approve_in, digest_of
 from voxloop.errors import ConfigError, IntegrityError, RefusedError, ServiceUnavailableError, VoxloopError
 from voxloop.ledger.entry import PROMOTION, ROUTE, VOID
 from voxloop.release import promotion
 from voxloop.release.claims import find_failure, find_open, list_used, take_claim
 from voxloop.release.mirror import HEAD_COPY
+from voxloop.release.pending import list_pending
 from voxloop.release.promotion import promote
 from voxloop.release.reconciliation import prepare, reconcile
 from voxloop.release.routes import Route, read_route, record_route
@@ -34,14 +36,14 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> World:
     return make_world(tmp_path_factory.mktemp("waiting"))
 
 
-def run(world: World, number: int) -> None:
+def run(world: World, number: int, *, canary: int | None = None) -> None:
     """Do what `voxloop deploy` does for a version that was chosen."""
     platform = world.platform()
     for outcome in prepare(platform, "emotion"):
         if outcome.problem is not None:
             raise outcome.problem
     if world.route_champion() != digest_of(number):
-        promote(platform, world.versions[number], workplace=world.workplace())
+        promote(platform, world.versions[number], workplace=world.workplace(), canary=canary)
 
 
 def mend(world: World, place: str = "here") -> list[str]:
@@ -209,6 +211,34 @@ def test_what_no_caller_is_answered_by_is_written_back(
     mend(world)
     run(world, 3)
     world.require_whole(3, 2)
+
+
+def test_what_no_caller_is_answered_by_is_not_tried_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make_world(tmp_path)
+    monkeypatch.setattr(promotion, "TAKEN_UP_SECONDS", 0.0)
+
+    def answer() -> str | None:
+        if world.route_champion() == digest_of(3):
+            raise ServiceUnavailableError("502: its answer is not finite")
+        return world.route_champion()
+
+    world.answering = answer
+    for times in (1, 2, 3):
+        assert [row.content["version"] for row in list_pending(world.entries())] == [3]
+        assert find_failure(world.entries(), "emotion", 3) == ""
+        with pytest.raises(ServiceUnavailableError, match="not finite"):
+            run(world, 3)
+        assert world.route_champion() == digest_of(2), times
+    assert list_pending(world.entries()) == [], "it wakes nobody any more"
+    assert find_failure(world.entries(), "emotion", 3).startswith("written back 3 times: 502: its answer is not finite")
+    mend(world)
+    world.require_whole(2, 1)
+    again = approve_in(world.platform().ledger, world.versions[3], by="cleo", at=world.now() + timedelta(days=15))
+    assert again.content["by"] == "cleo"
+    assert find_failure(world.entries(), "emotion", 3) == "", "a person says so again, and it is tried again"
+    with pytest.raises(ServiceUnavailableError, match="not finite"):
+        run(world, 3)
+    assert [row.content["by"] for row in list_pending(world.entries())] == ["cleo"], "counted from the new approval on"
 
 
 def test_a_caller_is_waited_for_and_without_a_gateway_nobody_is_asked(tmp_path: Path) -> None:
