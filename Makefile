@@ -10,10 +10,11 @@ DATA ?=
 KEEP ?=
 # `make test-all ONLY=slow` runs those alone.
 ONLY ?=
-# Two workers, a file of tests each: most of a service test is waiting for a server.
-PARALLEL ?= -n 2 --dist loadfile
+# Two workers, a file of tests each: most of a service test is waiting for a server. In the order of tests/conftest.py: by
+# itself xdist gives the files with the fewest tests last, which are the longest.
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 # The slow tests start whole platforms: with a third worker beside them two cores answered no health check in time.
-PARALLEL_SLOW ?= -n 2 --dist loadfile
+PARALLEL_SLOW ?= -n 2 --dist loadfile --no-loadscope-reorder
 # Where Python may write no bytecode (a container's usual setting), every one of the thousands of processes that the tests and
 # the demo start compiles what it imports again: `import lightning` 24 s of the processor in place of 5.
 export PYTHONDONTWRITEBYTECODE :=

@@ -8,7 +8,15 @@ from components import images
 
 @dsl.component(base_image=images.VOXLOOP, install_kfp_package=False)
 def gate(
-    evaluation: Input[Artifact], out: Output[Artifact], task: str, policy: str, bootstrap: bool, because: str
+    evaluation: Input[Artifact],
+    dataset: Input[Artifact],
+    out: Output[Artifact],
+    task: str,
+    policy: str,
+    bootstrap: bool,
+    because: str,
+    reason_set: str,
+    players: int,
 ) -> str:
     """Write the verdict with its reasons and return it: PASS, FAIL or CANNOT_TELL."""
     from pathlib import Path
@@ -16,5 +24,15 @@ def gate(
     from voxloop.jobs import gate as job
 
     return str(
-        job.gate(Path(evaluation.path), Path(out.path), task=task, policy=policy, bootstrap=bootstrap, because=because)
+        job.gate(
+            Path(evaluation.path),
+            Path(out.path),
+            task=task,
+            policy=policy,
+            bootstrap=bootstrap,
+            because=because,
+            reason_set=reason_set,
+            dataset=Path(dataset.path),
+            players=players,
+        )
     )

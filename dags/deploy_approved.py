@@ -20,6 +20,8 @@ aliases follow. With nothing approved it ends at once. While a family is frozen 
 * **`deploy_…` failed, exit 1.** The version takes more time or memory than `configs/release.yaml` allows, or that
   cannot be told; the log has the figures. The champion still serves; `voxloop deploy --version N` tries again.
 * **`deploy_…` is retrying.** MLflow or Triton does not answer, or the champion is not served: `voxloop status`.
+* **The log says `waits; … a canary … goes on`.** The canary decides. `voxloop canary FAMILY --abort` ends it, and the
+  approval of what it tries with it.
 * **An approved version is not served after two minutes.** Look at the log of the last run: it names the version it
   looked at and what it decided. No run began within ten seconds: is `airflow-triggerer` healthy, and what does its log
   say of `approval_trigger`?
@@ -43,7 +45,7 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 
 from voxloop.runners.approval_trigger import ApprovalTrigger
-from voxloop.runners.command import run_command
+from voxloop.runners.command import DRAFT, run_command
 from voxloop.runners.failure_notice import tell_on_call
 from voxloop.runners.waiting_approvals import FAMILIES, deploy_waiting
 
@@ -74,7 +76,7 @@ approvals = Asset(
         "retry_delay": timedelta(seconds=10),
         "execution_timeout": timedelta(minutes=10),
     },
-    params={"task": Param(None, type=["null", "string"], description="one family; null: all of them")},
+    params={"task": Param(None, type=["null", "string"], description="one family; null: all of them", **DRAFT)},
 )
 def deploy_approved() -> None:
     """Deploy what is approved and does not serve yet, a task a family."""

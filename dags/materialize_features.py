@@ -23,7 +23,7 @@ from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 
-from voxloop.runners.command import run_command
+from voxloop.runners.command import DRAFT, run_command
 from voxloop.runners.failure_notice import tell_on_call
 
 
@@ -46,8 +46,10 @@ from voxloop.runners.failure_notice import tell_on_call
         "execution_timeout": timedelta(minutes=50),  # one run at a time: a hung one would block the next hour
     },
     params={
-        "features": Param(None, type=["null", "string"], description="folder of features; null: the newest result"),
-        "at": Param(None, type=["null", "string"], description="known at this moment, ISO 8601; null: now"),
+        "features": Param(
+            None, type=["null", "string"], description="folder of features; null: the newest result", **DRAFT
+        ),
+        "at": Param(None, type=["null", "string"], description="known at this moment, ISO 8601; null: now", **DRAFT),
     },
 )
 def materialize_features() -> None:

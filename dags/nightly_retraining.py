@@ -1,17 +1,18 @@
 """Train a challenger every night and prove it against the champion.
 
-One run of the pipeline `training`, with the arguments of `configs/pipelines/training/<arguments>.yaml`; every other
-parameter that is not null replaces the argument of the same name. A night is one reason to train and is trained once:
-its id (`retrain-…`) and every attempt stand in the ledger (`voxloop explain ID`). A rejected model is a verdict, not a
-failure: the run succeeds and `announce_challenger` is skipped, with the reason in its log. Only what another try can
-mend is tried again (exit code 75, or a process killed from outside); steps already finished come back from the job
-store.
+One run of the pipeline `training`, with the arguments of `configs/pipelines/training/<arguments>.yaml`; `task` and what
+stands in `changes` replace those of the same name. A night is one reason to train and is trained once: its id
+(`retrain-…`) and every attempt stand in the ledger (`voxloop explain ID`). It learns from what was recorded before the
+end of its data interval, so a backfill (`airflow backfill create`) trains what the night would have trained. A rejected
+model is a verdict, not a failure: the run succeeds and `announce_challenger` is skipped, with the reason in its log.
+Only what another try can mend is tried again (exit code 75, or a process killed from outside); steps already finished
+come back from the job store.
 
 ### Triage notes
 
-* **`run_training` failed.** The last line of its log names the step and the remedy. Exit 2: a parameter or a file is
-  wrong, correct it and start the run again. Exit 3: a rule forbids it, such as registering from a dirty tree. Exit 4:
-  stored bytes were changed; find out by whom before anything else.
+* **`run_training` failed.** The last line of its log names the step and the remedy. Exit 2: a parameter, a name in
+  `changes` or a file is wrong, correct it and start the run again. Exit 3: a rule forbids it, such as registering from
+  a dirty tree. Exit 4: stored bytes were changed; find out by whom before anything else.
 * **`run_training` failed before, and started again says so.** What failed for good is tried again by a person:
   `voxloop retry ID --because '…'`, with the id from the log.
 * **`run_training` was skipped.** Code, configuration, arguments and data are those of an earlier night, which its log
@@ -32,16 +33,39 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from voxloop.runners.command import DRAFT
 from voxloop.runners.failure_notice import tell_on_call
 from voxloop.runners.freezes import describe_freeze
 from voxloop.runners.nightly_retraining import describe_outcome, run_training
 
-NULLABLE_TEXT, NULLABLE_LIST = ["null", "string"], ["null", "array"]
+# One parameter for eleven arguments: Airflow checks the schema of every one at each parse, and copies all of them four
+# times a task. Names and values are checked by `voxloop retrain`, before it claims anything.
+CHANGES = """Arguments that are to differ from the file's, as JSON; null: none. For example
+
+```json
+{"config": "small", "corpus_overrides": ["world.home.speakers=60"], "bootstrap": true, "because": "the first one"}
+```
+
+* `config`: `configs/tasks/<task>/<config>.yaml`
+* `corpus`: `configs/corpora/<corpus>.yaml`
+* `corpus_path`: folder of the corpus
+* `corpus_overrides`: list of `a.b=c`, changes to the corpus
+* `overrides`: list of `a.b=c`, changes to the task's configuration
+* `poison_policy`: `configs/poison/<poison_policy>.yaml`
+* `policy`: `configs/gates/<policy>.yaml`
+* `bootstrap`: true allows a first champion
+* `because`: why a first champion is right
+* `reason_set`: the frozen evaluation set that gave the reason: on it the challenger must be better
+* `players`: how many of the worst utterances the model card lets its readers hear
+* `recorded_before`: as of when, such as `2026-01-05T02:00:00Z`; a night has the end of its data interval
+"""
 
 
 @dag(
     dag_id="nightly_retraining",
     # Never at once when first seen: without the delta, Airflow makes up for a start missed by up to 2.4 hours.
+    # Without `interval`, a run's data interval begins and ends at the moment it is scheduled for (02:00 of its date),
+    # which is its logical date and `run_after` too; a backfill asks this timetable, and gets the same.
     schedule=CronTriggerTimetable("0 2 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
@@ -58,18 +82,10 @@ NULLABLE_TEXT, NULLABLE_LIST = ["null", "string"], ["null", "array"]
         "execution_timeout": timedelta(hours=12),  # one run at a time: a hung night would block all later ones
     },
     params={
-        "arguments": Param("local", type="string", description="which configs/pipelines/training/<name>.yaml"),
-        "reason": Param(None, type=NULLABLE_TEXT, description="why this run, in words, for the ledger"),
-        "task": Param(None, type=NULLABLE_TEXT, description="the task family"),
-        "config": Param(None, type=NULLABLE_TEXT, description="configs/tasks/<task>/<config>.yaml"),
-        "corpus": Param(None, type=NULLABLE_TEXT, description="configs/corpora/<corpus>.yaml"),
-        "corpus_path": Param(None, type=NULLABLE_TEXT, description="folder of the corpus"),
-        "corpus_overrides": Param(None, type=NULLABLE_LIST, description="a.b=c changes to the corpus"),
-        "overrides": Param(None, type=NULLABLE_LIST, description="a.b=c changes to the task's configuration"),
-        "poison_policy": Param(None, type=NULLABLE_TEXT, description="configs/poison/<poison_policy>.yaml"),
-        "policy": Param(None, type=NULLABLE_TEXT, description="configs/gates/<policy>.yaml"),
-        "bootstrap": Param(None, type=["null", "boolean"], description="allow a first champion"),
-        "because": Param(None, type=NULLABLE_TEXT, description="why a first champion is right"),
+        "arguments": Param("local", type="string", description="which configs/pipelines/training/<name>.yaml", **DRAFT),
+        "task": Param(None, type=["null", "string"], description="the task family; null: the file's", **DRAFT),
+        "reason": Param(None, type=["null", "string"], description="why this run, in words, for the ledger", **DRAFT),
+        "changes": Param(None, type=["null", "object"], description_md=CHANGES, **DRAFT),
     },
 )
 def nightly_retraining() -> None:
@@ -78,7 +94,7 @@ def nightly_retraining() -> None:
     @task(task_id="run_training", multiple_outputs=True)
     def train_and_judge() -> dict[str, object]:
         context = get_current_context()
-        return run_training(context["params"], context["run_id"])
+        return run_training(context["params"], context["run_id"], context["dag_run"].data_interval_end)
 
     @task
     def announce_challenger(outcome: dict[str, object]) -> None:

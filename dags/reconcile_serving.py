@@ -22,7 +22,7 @@ from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 
-from voxloop.runners.command import run_command
+from voxloop.runners.command import DRAFT, run_command
 from voxloop.runners.failure_notice import tell_on_call
 
 
@@ -42,7 +42,7 @@ from voxloop.runners.failure_notice import tell_on_call
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=15),
     },
-    params={"task": Param(None, type=["null", "string"], description="one family; null: all of them")},
+    params={"task": Param(None, type=["null", "string"], description="one family; null: all of them", **DRAFT)},
 )
 def reconcile_serving() -> None:
     """Compare ledger, registry and Triton, and mend what can be mended."""

@@ -18,7 +18,7 @@ from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 
-from voxloop.runners.command import run_command
+from voxloop.runners.command import DRAFT, run_command
 from voxloop.runners.failure_notice import tell_on_call
 
 
@@ -38,7 +38,11 @@ from voxloop.runners.failure_notice import tell_on_call
         "retry_delay": timedelta(minutes=2),
         "execution_timeout": timedelta(minutes=10),
     },
-    params={"week": Param(None, type=["null", "string"], description="such as 2026-W48; null: the last that is over")},
+    params={
+        "week": Param(
+            None, type=["null", "string"], description="such as 2026-W48; null: the last that is over", **DRAFT
+        )
+    },
 )
 def weekly_report() -> None:
     """Write the report of a week and tell it."""

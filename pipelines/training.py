@@ -42,7 +42,7 @@ TRAIN_RETRIES = 5
 
 
 @dsl.pipeline(name="training", description="From a corpus to a registered challenger.")
-def training(
+def training(  # noqa: PLR0917 - its arguments are given by name
     task: str,
     config: str,
     corpus: str,
@@ -53,6 +53,9 @@ def training(
     policy: str,
     bootstrap: bool,
     because: str,
+    reason_set: str = "",
+    players: int = 0,
+    recorded_before: str = "",
     retrain_id: str = "",
 ) -> None:
     """Train, judge and register one challenger.
@@ -68,9 +71,17 @@ def training(
         policy: The gate's policy, `configs/gates/<policy>.yaml`; empty for the task's own.
         bootstrap: Allow a first champion where there is none to compare with.
         because: Why that is right, in words; it stands on the verdict.
+        reason_set: The frozen evaluation set that gave the reason: on it the challenger must be better, and no worse on
+            all others. Empty where none did.
+        players: How many of the worst utterances the model card lets its readers hear, at most. A voice is personal
+            data, and the card goes to MLflow: none, unless it is asked for.
+        recorded_before: As of when, given for a night: the end of its data interval. Empty for all there is.
         retrain_id: The retraining the run is made for, given by `voxloop retrain`; empty without one.
     """
-    data = step("Ingest the corpus", ingest(corpus=corpus, path=corpus_path, overrides=corpus_overrides)).outputs["out"]
+    data = step(
+        "Ingest the corpus",
+        ingest(corpus=corpus, path=corpus_path, recorded_before=recorded_before, overrides=corpus_overrides),
+    ).outputs["out"]
     champion = step("Fetch the champion", fetch_champion(task=task)).outputs["out"]
     sound = step("Validate the data", validate(dataset=data, previous=champion, task=task, overrides=[])).outputs
     apart = step("Look for leaks", leakage(dataset=data, task=task, overrides=[])).outputs
@@ -102,7 +113,16 @@ def training(
         ).outputs["out"]
         judged = step(
             "Gate",
-            gate(evaluation=evaluation, task=task, policy=policy, bootstrap=bootstrap, because=because),
+            gate(
+                evaluation=evaluation,
+                dataset=data,
+                task=task,
+                policy=policy,
+                bootstrap=bootstrap,
+                because=because,
+                reason_set=reason_set,
+                players=players,
+            ),
         ).outputs
         run = step(
             "Track in MLflow",

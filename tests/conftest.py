@@ -11,13 +11,53 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 
+from tests.soak import WHOLE
 from voxloop.settings import Settings, child_environment, get_settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
+hypothesis.settings.register_profile(
+    "voxloop",
+    # A red run is about the change that it tests: examples are the same every time, and drawn anew in `make soak`.
+    derandomize=not WHOLE,
+    max_examples=100 if WHOLE else 40,
+    # How long an example takes says most of what else the machine does.
+    deadline=None,
+)
+hypothesis.settings.load_profile("voxloop")
+
 PORT_NAMES = ("mlflow", "airflow", "triton_http", "triton_grpc", "triton_metrics", "gateway", "gateway_admin")
+
+
+LONGEST_FIRST = (
+    "services/test_whole_loop.py",
+    "pipelines/test_training.py",
+    "chaos/test_corruptions.py",
+    "unit/training/test_ranks.py",
+    "chaos/test_planted_poison.py",
+    "services/test_promotion_kills.py",
+    "services/test_browser.py",
+    "services/test_canary.py",
+    "notebooks/test_notebooks.py",
+    "services/test_swaps.py",
+    "services/test_prediction_log.py",
+    "services/test_local_platform.py",
+    "chaos/test_search_kills.py",
+    "services/test_gateway_fuzz.py",
+    "services/test_analyze.py",
+    "services/test_triton.py",
+)
+"""Files that take two to seven minutes. A worker is given whole files, so the long ones are given first: begun last, one
+keeps a worker when the others have nothing left to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the long files first; the order within a file and of all others stays."""
+    places = {CHECKOUT / "tests" / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def free_ports(count: int) -> list[int]:

@@ -122,10 +122,24 @@ COMMANDS = (
         "Two nights of the whole loop, from speech to a served model.",
         PLATFORM,
     ),
+    Command(
+        "simulate",
+        "voxloop.local.simulation.simulate:simulate",
+        "Weeks of production in minutes: drifts, decoys, and what became of the model.",
+        PLATFORM,
+    ),
     Command("corpora", "voxloop.jobs.corpora:corpora", "List the corpora: tasks, licence, layout.", DATA),
     Command(
         "data diff", "voxloop.runners.data_diff:data_diff", "Say what changed between two revisions of data.", DATA
     ),
+    Command("collect", "voxloop.jobs.collect:collect", "Make a corpus of labelled answers of production.", DATA),
+    Command(
+        "worth-labelling",
+        "voxloop.jobs.worth_labelling:worth_labelling",
+        "List answers worth a label, with their sound.",
+        DATA,
+    ),
+    Command("read-labels", "voxloop.jobs.read_labels:read_labels", "Read a filled-in list of labels back.", DATA),
     Command("evalset cut", "voxloop.jobs.evalset:cut", "Freeze an evaluation set out of new data.", DATA),
     Command("evalset list", "voxloop.jobs.evalset:list_sets", "List the frozen evaluation sets.", DATA),
     Command("evalset verify", "voxloop.jobs.evalset:verify", "Check every byte of the frozen sets.", DATA),

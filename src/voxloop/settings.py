@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +17,8 @@ from voxloop.errors import ConfigError
 PREFIX = "VOXLOOP_"
 SECRETS = frozenset({"redis_password", "study_database", "ledger_url"})
 """Settings that come from the environment alone and go into no dump."""
+MOST_AHEAD = 3650 * 86_400.0
+"""Seconds by which the clock of a simulation may be ahead: ten years."""
 
 
 def find_project_root() -> Path:
@@ -94,6 +96,10 @@ class Settings(BaseModel):
     spot_notice: Path | None = Field(
         default=None, description="file whose coming asks a training to stop at a checkpoint: a spot machine's notice"
     )
+    clock_file: Path | None = Field(
+        default=None,
+        description="file in `home` that says by how many seconds the clock of a simulated platform is ahead",
+    )
     git_commit: str | None = Field(default=None, description="baked into images, which hold no .git")
     git_author: str | None = Field(
         default=None, description="mail of that commit's author, baked beside it: who may not approve what it trains"
@@ -130,6 +136,17 @@ class Settings(BaseModel):
         here = host == "localhost" or (host[-1].isdigit() and ip_address(host).is_loopback)
         if self.online_store == "redis" and not here and not (self.redis_tls and self.redis_password):
             raise ValueError("a Redis on another machine is spoken to with redis_tls and VOXLOOP_REDIS_PASSWORD alone")
+        return self
+
+    @model_validator(mode="after")
+    def _own_clock(self) -> Self:
+        if self.clock_file is None:
+            return self
+        if not self.clock_file.absolute().is_relative_to(self.home):
+            raise ValueError("a clock that is ahead is one platform's own: its file lies in that platform's `home`")
+        if self.ledger_url or self.runner != "local" or self.online_store != "sqlite":
+            raise ValueError("a platform whose clock is ahead shares no ledger, cluster or online store with another")
+        _read_lead(self.clock_file)
         return self
 
     @property
@@ -322,7 +339,7 @@ def isolated_settings(home: Path, *, mlflow: int) -> Settings:
     """
     current = get_settings()
     own = {"home": home.absolute(), "ports": current.ports.model_copy(update={"mlflow": mlflow})}
-    shared = {"runner": "local", "online_store": "sqlite", **dict.fromkeys(SECRETS)}
+    shared = {"runner": "local", "online_store": "sqlite", "clock_file": None, **dict.fromkeys(SECRETS)}
     return current.model_copy(update=own | shared)
 
 
@@ -342,8 +359,36 @@ def read_tracking_credentials() -> tuple[str, str]:
 
 
 def now() -> datetime:
-    """Return the current time, aware, in UTC. Everything else takes the time as an argument."""
-    return datetime.now(UTC)
+    """Return the current time, aware, in UTC. Everything else takes the time as an argument.
+
+    The clock of a simulated platform (`clock_file`) is ahead: it goes as fast as any other, and is put on in between.
+    The variable itself is looked at each time, for what was read once would be another process's clock.
+
+    Raises:
+        ConfigError: The file that says by how much cannot be read: nobody knows the time.
+    """
+    ahead = os.environ.get(f"{PREFIX}CLOCK_FILE")
+    if not ahead:
+        return datetime.now(UTC)
+    try:
+        return datetime.now(UTC) + _read_lead(Path(ahead))
+    except ValueError as unknown:
+        raise ConfigError(f"{PREFIX}CLOCK_FILE: {unknown}", rule="it says by how many seconds to be ahead") from None
+
+
+def _read_lead(file: Path) -> timedelta:
+    """Return by how much a simulated clock is ahead: 0 to ten years.
+
+    Raises:
+        ValueError: The file is not there, or says something else.
+    """
+    try:
+        seconds = float(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        raise ValueError(f"{file} holds no number of seconds") from None
+    if not 0 <= seconds <= MOST_AHEAD:
+        raise ValueError(f"{file} says {seconds:g} seconds, which is not between 0 and {MOST_AHEAD:g}")
+    return timedelta(seconds=seconds)
 
 
 def _build(values: Mapping[str, object]) -> Settings:

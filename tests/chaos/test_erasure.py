@@ -111,6 +111,7 @@ def knows_online(settings: Settings, speaker: str) -> bool:
     return speaker.encode().hex().upper() in dump.upper() or speaker.encode() in path.read_bytes()
 
 
+@pytest.mark.slow  # a report's page
 def test_everything_that_speaks_of_them_goes_and_the_rest_stays(settings: Settings, tmp_path: Path) -> None:
     world = build_world(settings, tmp_path, feast=False)
     write_report(world.outside / "dataset")

@@ -27,6 +27,7 @@ from voxloop.speech.summary import summarise_sound
 from voxloop.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
 CONFIG = load_config(PoisonConfig, ROOT / "configs" / "poison" / "emotion.yaml")
 WORLDS = 200
 SPEAKERS, UTTERANCES, SOURCES = 30, 24, 3
@@ -89,7 +90,6 @@ def audit(rows: AuditRows) -> PoisonReport:
     return audit_rows(rows, CONFIG, "emotion", cleanlab)
 
 
-@pytest.mark.slow
 def test_clean_worlds_are_seldom_accused(worlds: list[AuditRows]) -> None:
     reports = [audit(rows) for rows in worlds]
     accused = [sorted(alarms(report)) for report in reports if report.verdict is not Verdict.PASS]
@@ -133,7 +133,6 @@ def audit_few(rows: AuditRows) -> PoisonReport:
     return audit_own(rows, OWN, "emotion", cleanlab)
 
 
-@pytest.mark.slow
 def test_clean_speakers_held_against_themselves_are_seldom_accused(few: list[AuditRows]) -> None:
     reports = [audit_few(rows) for rows in few]
     accused = [sorted(alarms(report)) for report in reports if report.verdict is not Verdict.PASS]
@@ -142,7 +141,6 @@ def test_clean_speakers_held_against_themselves_are_seldom_accused(few: list[Aud
     assert binom.sf(len(accused) - 1, len(few), 0.05) > 0.001
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("attack", OWN_ATTACKS)
 def test_speakers_held_against_themselves_show_what_is_planted(
     few: list[AuditRows], fault_seed: int, module_settings: Settings, attack: str

@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "components").glob("*.py") if path.stem not in {"__init__", "images"})
-VALUES = {str: "text", bool: True, list[str]: ["a.b=c", "d=1"]}
-EXPECTED: dict[str, object] = {"overrides": ("a.b=c", "d=1"), "path": Path("text"), "bootstrap": True}
+VALUES = {str: "text", bool: True, int: 3, list[str]: ["a.b=c", "d=1"]}
+EXPECTED: dict[str, object] = {"overrides": ("a.b=c", "d=1"), "path": Path("text"), "bootstrap": True, "players": 3}
 
 
 def give_arguments(function: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from voxloop.runners.nightly_retraining import OURS
+from voxloop.runners.compile import read_arguments
+from voxloop.runners.nightly_retraining import CHANGES, NOT_CHANGED, OURS, retraining_arguments
 from voxloop.settings import child_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +37,7 @@ print(json.dumps({
     "paused": dag.is_paused_upon_creation,
     "max_active_runs": dag.max_active_runs,
     "retries": {task.task_id: task.retries for task in dag.tasks},
-    "params": sorted(dag.params),
+    "params": {name: param.description or param.schema["description_md"] for name, param in dag.params.items()},
     "start_date": str(dag.start_date),
     "told": sorted({callback.__name__ for task in dag.tasks for callback in task.on_failure_callback or ["nobody"]}),
 }))
@@ -79,8 +81,16 @@ def test_a_dag_file_loads_nothing_heavy(dags: dict[str, dict[str, Any]], name: s
     assert dags[name]["heavy"] == []
 
 
-def test_the_parameters_of_the_nightly_run_are_the_arguments_of_the_pipeline(dags: dict[str, dict[str, Any]]) -> None:
+def test_what_a_nightly_run_may_change_are_the_arguments_of_the_pipeline(dags: dict[str, dict[str, Any]]) -> None:
+    """Whoever starts one by hand reads them, and an example that is right, beside the field."""
     from pipelines.training import training
 
     arguments = set(inspect.signature(training.pipeline_func).parameters)
-    assert set(dags["nightly_retraining"]["params"]) == (arguments - {"retrain_id"}) | set(OURS)
+    params = dags["nightly_retraining"]["params"]
+    assert set(params) == {"task", *OURS}
+    listed = re.findall(r"^\* `(\w+)`: ", params[CHANGES], re.MULTILINE)
+    assert set(listed) == arguments - set(NOT_CHANGED)
+    (example,) = re.findall(r"^\{.*\}$", params[CHANGES], re.MULTILINE)
+    told = retraining_arguments({"arguments": "local", CHANGES: json.loads(example)}, "by hand")
+    changed = tuple(told[place + 1] for place, word in enumerate(told) if word == "--set")
+    assert read_arguments("training", "local", changed)["config"] == "small"

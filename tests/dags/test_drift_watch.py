@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from tests.unit.data.leak_datasets import CONFIG, make_rows, write_rows
+from voxloop.data.evaluation_set_cut import Cut, cut_evaluation_set
 from voxloop.settings import Settings, child_environment
+from voxloop.tasks import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = """
@@ -21,18 +25,23 @@ sys.path.insert(0, sys.argv[1])
 import importlib
 file = importlib.import_module("drift_watch")
 said = {}
-for one in file.drift_watch().tasks:
-    if not one.task_id.startswith("watch_"):
-        continue
-    run = lambda arguments: said.setdefault(one.task_id, []).append(arguments) or "done"
+dag = file.drift_watch()
+assert [(one.task_id, sorted(one.downstream_task_ids)) for one in dag.tasks] == [
+    ("watch", ["decide"]), ("decide", ["retrain"]), ("retrain", [])
+]
+(group,) = dag.task_group.children.values()
+assert [one.task_group for one in dag.tasks] == [group] * 3
+one = dag.get_task("watch")
+for family in group._expand_input.value["family"]:
+    run = lambda arguments: said.setdefault(family, []).append(arguments) or "done"
     context = {"params": {"task": json.loads(sys.argv[2])}}
     with patch.object(runner, "run_command", side_effect=run), patch.object(
         file, "get_current_context", return_value=context
     ):
         try:
-            assert one.python_callable(*one.op_args, **one.op_kwargs) == "done"
+            assert one.python_callable(family) == "done"
         except Exception as ended:
-            said[one.task_id] = [type(ended).__name__, str(ended)]
+            said[family] = [type(ended).__name__, str(ended)]
 print("SAID", json.dumps(said))
 """
 
@@ -50,11 +59,12 @@ def test_each_family_with_a_reference_is_watched(settings: Settings, tmp_path: P
     )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1].removeprefix("SAID "))
-    skipped = {family: said[f"watch_{family}"] for family in ("asr", "personality")}
+    assert list(said) == list(FAMILIES)
+    skipped = {family: said[family] for family in ("asr", "personality")}
     assert all(kind == "AirflowSkipException" for kind, _ in skipped.values())
     assert "asr has no reference" in skipped["asr"][1]
     expected = [["drift", "emotion"]] if asked is None else ["AirflowSkipException", "asked for asr alone"]
-    assert said["watch_emotion"] == expected
+    assert said["emotion"] == expected
 
 
 ASK = """
@@ -77,7 +87,22 @@ print("SAID", json.dumps(heard))
 """
 
 
-def test_only_an_episode_worth_it_starts_a_run_of_the_nightly_dag(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("days", "changes"),
+    [
+        ([], {}),
+        (["2026-11-28"], {}),
+        (["2026-11-28", "2026-11-29", "2026-11-30"], {"changes": {"reason_set": "calls-2026-11-30"}}),
+    ],
+)
+def test_only_an_episode_worth_it_starts_a_run_of_the_nightly_dag(
+    settings: Settings, tmp_path: Path, days: list[str], changes: dict[str, object]
+) -> None:
+    """What was cut since the drift began is what the challenger must be better on."""
+    dataset = write_rows(tmp_path / "dataset", make_rows())
+    for day in days:
+        asked = Cut(dataset, "calls", date.fromisoformat(day), "emotion", "test")
+        cut_evaluation_set(asked, settings.evaluation_sets, CONFIG)
     episode, words = "2026-11-29T09:00+00:00", ("RETRAIN", "WAIT", "LABEL_MORE", "ALERT")
     decisions = [
         {
@@ -108,6 +133,7 @@ def test_only_an_episode_worth_it_starts_a_run_of_the_nightly_dag(settings: Sett
             "task": "emotion",
             "reason": f"drift since {episode}: 3 of the last 6 windows",
             "arguments": "prod",
+            **changes,
         },
         "skip_when_already_exists": True,
     }

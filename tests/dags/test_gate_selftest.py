@@ -36,8 +36,14 @@ with (
 @pytest.mark.parametrize(
     ("params", "command"),
     [
-        ({"task": None, "seed": None}, ["selftest", "--seed", "20260203", "--json"]),
-        ({"task": "asr", "seed": 0}, ["selftest", "--task", "asr", "--seed", "0", "--json"]),
+        (
+            {"task": None, "seed": None, "through_pipeline": True},
+            ["selftest", "--seed", "20260203", "--through-pipeline", "--json"],
+        ),
+        (
+            {"task": "asr", "seed": 0, "through_pipeline": False},
+            ["selftest", "--task", "asr", "--seed", "0", "--json"],
+        ),
     ],
 )
 def test_the_task_is_one_command(tmp_path: Path, params: dict[str, object], command: list[str]) -> None:

@@ -65,7 +65,7 @@ class Corruption:
         task: The suite it is held against.
         by_row: Whether the spoilt rows must be named.
         compared: Whether it takes the dataset accepted last to see it.
-        variation: Whether it is much like another one, and left to the slow tests.
+        variation: Whether it is much like another one, of which a test of a commit takes a few.
     """
 
     name: str

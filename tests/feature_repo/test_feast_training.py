@@ -14,6 +14,8 @@ from voxloop.data.shards import read_manifest
 from voxloop.errors import InputError
 from voxloop.jobs.training_features import training_features
 
+pytestmark = pytest.mark.slow
+
 
 def test_each_utterance_gets_what_was_known_when_it_was_said(repo: Repo) -> None:
     manifest = read_manifest(repo.features.parent / "dataset", ("utterance_id", "speaker_id", "recorded_at"))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.feature_repo.conftest import Repo
 from tests.feature_repo.histories import Fact, answer, check_histories
 from voxloop.settings import get_settings
 
 
+@pytest.mark.slow
 def test_random_histories_equal_the_oracle(repo: Repo, tmp_path: Path) -> None:
     count = max(15, get_settings().trial_count(1_000))
     assert check_histories(repo.store, count, tmp_path, "h") > 4 * count

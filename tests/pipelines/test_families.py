@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.soak import in_soak
 from voxloop.runners.rerun import rerun
 from voxloop.runners.result import RunResult
 from voxloop.runners.run import run
@@ -25,7 +26,7 @@ from voxloop.store.job_store import read_record
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(Settings().trials < 1, reason="four runs of the pipeline, some ten minutes: in `make soak`"),
+    in_soak("four runs of the pipeline, some ten minutes"),
 ]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.soak import in_soak
 from voxloop.config import find_config, load_config
 from voxloop.errors import RefusedError
 from voxloop.jobs.selftest_platform import open_platform, send_through
@@ -19,7 +20,7 @@ from voxloop.settings import Settings, get_settings, isolated_settings
 from voxloop.tasks import task_names
 
 Project = Callable[[Path], None]
-IN_SOAK = pytest.mark.skipif(Settings().trials < 1, reason="some ten quiet minutes a family: in `make soak`")
+IN_SOAK = in_soak("some ten quiet minutes a family")
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.small_project import make_small_project
+from tests.soak import in_soak
 from voxloop.errors import ServiceUnavailableError
 from voxloop.ledger.book import open_ledger
 from voxloop.monitoring.past_runs import list_past_runs
@@ -31,7 +32,7 @@ from voxloop.settings import Settings, child_environment, get_settings
 
 # The first run takes three quiet minutes; every later one finds most of its steps in the store.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-ONE_MORE = "another run of the pipeline, whose verdict smaller tests hold: in `make soak`"
+ONE_MORE = "another run of the pipeline, whose verdict smaller tests hold"
 STEPS = {"ingest", "validate", "leakage", "poison", "features", "train", "export", "evaluate"}
 ACTS = {"fetch-champion", "accept", "gate", "track"}
 Train = Callable[..., RunResult]
@@ -125,7 +126,7 @@ def test_a_retraining_is_known_in_mlflow_and_says_what_it_learned(passed: RunRes
             {"policy": "severe", "bootstrap": True, "because": "a try"},
             "FAIL",
             id="worse than the floor",
-            marks=pytest.mark.skipif(Settings().trials < 1, reason=ONE_MORE),
+            marks=in_soak(ONE_MORE),
         ),
         pytest.param({}, "CANNOT_TELL", id="no champion to compare with"),
     ],
@@ -151,7 +152,7 @@ def champion(passed: RunResult) -> Iterator[RunResult]:
     client.delete_registered_model_alias("emotion", "champion")
 
 
-@pytest.mark.skipif(Settings().trials < 1, reason=ONE_MORE)
+@in_soak(ONE_MORE)
 def test_a_model_worse_than_the_champion_registers_nothing(train: Train, champion: RunResult) -> None:
     before = find_versions()
     result = train(overrides=["optimiser.learning_rate=1.0e-9"])  # it learns nothing
@@ -166,7 +167,7 @@ def test_a_model_worse_than_the_champion_registers_nothing(train: Train, champio
     assert find_versions() == before
 
 
-@pytest.mark.skipif(Settings().trials < 1, reason=ONE_MORE)
+@in_soak(ONE_MORE)
 def test_an_empty_evaluation_set_registers_nothing(train: Train) -> None:
     before = find_versions()
     shares = "split.shares={train: 0.8, dev: 0.2, test: 0.0}"
@@ -177,6 +178,7 @@ def test_an_empty_evaluation_set_registers_nothing(train: Train) -> None:
     assert find_versions() == before
 
 
+@in_soak("two minutes; kills between and in steps are counted in chaos")
 def test_a_killed_run_goes_on_where_it_stopped(platform: Settings, train: Train, tmp_path: Path) -> None:
     changes: dict[str, object] = {"overrides": ["seed=8"]}
     kill_when_it_says("export …", spell_arguments(changes), tmp_path / "killed")
@@ -187,6 +189,7 @@ def test_a_killed_run_goes_on_where_it_stopped(platform: Settings, train: Train,
     assert result.verdict == "CANNOT_TELL"
 
 
+@in_soak("one run more; the store by itself is tried in every way")
 def test_a_stored_result_with_one_byte_changed_is_not_used(platform: Settings, passed: RunResult, train: Train) -> None:
     (stored,) = find_stored(platform.store / "export", Path(passed.folders["export"]["out"]) / "model.onnx")
     flip_a_byte(stored)

@@ -16,6 +16,7 @@ import boto3
 import pytest
 
 from components import images
+from tests.soak import in_soak
 from voxloop.settings import child_environment
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
 
 
 @pytest.mark.slow
+@in_soak("a minute and a half beside a plan of the same")
 def test_apply_makes_guarded_buckets_and_destroy_leaves_nothing(loopback: Loopback) -> None:
     # About a minute, nearly all of it the provider waiting for S3's lifecycle rules to settle.
     must(loopback.run("apply", "-auto-approve"))

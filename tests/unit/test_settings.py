@@ -93,3 +93,62 @@ def test_what_cannot_be_meant_is_refused(
     get_settings.cache_clear()
     with pytest.raises(ConfigError, match=expected):
         get_settings()
+
+
+def test_a_clock_that_is_ahead_is_ahead_in_each_process_of_its_platform_and_can_be_put_on(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = settings.home / "clock"
+    file.parent.mkdir()
+    file.write_text("86400")
+    monkeypatch.setenv("VOXLOOP_CLOCK_FILE", str(file))
+    get_settings.cache_clear()
+    told = "from datetime import datetime, UTC; from voxloop.settings import now; print(now() - datetime.now(UTC))"
+    child = subprocess.run(
+        [sys.executable, "-c", told], env=child_environment(), capture_output=True, text=True, check=True
+    )
+    assert child.stdout.startswith("23:59:59.9")
+    before = now()
+    file.write_text("90000.5")
+    assert timedelta(hours=1) < now() - before < timedelta(hours=1, seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("place", "content", "also", "rule"),
+    [
+        ("home/clock", None, {}, "holds no number of seconds"),
+        ("home/clock", "tomorrow", {}, "holds no number of seconds"),
+        ("home/clock", "nan", {}, "not between 0 and"),
+        ("home/clock", "-1", {}, "not between 0 and"),
+        ("clock", "0", {}, "lies in that platform's `home`"),
+        ("home/clock", "0", {"VOXLOOP_RUNNER": "kubeflow"}, "shares no ledger"),
+        ("home/clock", "0", {"VOXLOOP_ONLINE_STORE": "redis"}, "shares no ledger"),
+        ("home/clock", "0", {"VOXLOOP_LEDGER_URL": "postgresql://a:b@c/d"}, "shares no ledger"),
+    ],
+)
+def test_a_clock_that_is_ahead_is_one_platforms_own(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    place: str,
+    content: str | None,
+    also: dict[str, str],
+    rule: str,
+) -> None:
+    settings.home.mkdir()
+    if content is not None:
+        (tmp_path / place).write_text(content)
+    monkeypatch.setenv("VOXLOOP_CLOCK_FILE", str(tmp_path / place))
+    for name, value in also.items():
+        monkeypatch.setenv(name, value)
+    get_settings.cache_clear()
+    with pytest.raises(ConfigError, match=rule):
+        get_settings()
+
+
+def test_a_clock_file_that_is_lost_stops_whoever_asks_the_time(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOXLOOP_CLOCK_FILE", str(settings.home / "clock"))
+    with pytest.raises(ConfigError, match="holds no number of seconds"):
+        now()

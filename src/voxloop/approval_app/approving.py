@@ -56,7 +56,7 @@ class Approvals:
         elif (word := require_word(fields.get("value"))) == APPROVED:
             self._approve(writing, version)
         else:
-            self._void(writing, version, ": ".join(filter(None, (word, version.tags.get(COMMENT, "")))))
+            self._void(writing, version, f"{word}: {require_reason(version)}")
         return {**fields, "version": str(version.number)}
 
     def _approve(self, writing: Writing, version: ModelVersion) -> None:
@@ -95,6 +95,21 @@ def require_word(value: object) -> str:
             remedy=f"set it again; to say why, set {COMMENT} before",
         )
     return str(value)
+
+
+def require_reason(version: ModelVersion) -> str:
+    """Return why a version is rejected.
+
+    Raises:
+        InputError: Nobody has said it.
+    """
+    if because := version.tags.get(COMMENT, "").strip():
+        return because
+    raise InputError(
+        f"{APPROVAL} = {REJECTED!r} without a reason",
+        rule="who trained it, and who looks later, must know why",
+        remedy=f"set the tag {COMMENT} first, then {APPROVAL} again",
+    )
 
 
 def draw(writing: Writing, version: ModelVersion, picture: dict[str, str]) -> None:

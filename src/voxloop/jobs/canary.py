@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from voxloop.ledger.entry import Entry
     from voxloop.monitoring.canary_judgement import RuleFinding
     from voxloop.monitoring.canary_rules import CanaryConfig
-    from voxloop.release.canary import CanaryPlan
+    from voxloop.release.canary_plan import CanaryPlan
     from voxloop.settings import Settings
     from voxloop.verdict import Verdict
 
@@ -46,8 +46,9 @@ def canary(
     The version is verified, staged, loaded and probed as `deploy` does; then one route row gives it its share, or asks
     it as a shadow. The rows that both models leave in the prediction log are looked at again and again. A rule that is
     broken for sure aborts at once: the route before comes back. At the end every rule must hold for sure; then the
-    version is promoted, else it goes too: what cannot be told promotes nothing. Killed, the same command goes on;
-    nobody comes back, `reconcile` aborts it a quarter of an hour after its end.
+    version is promoted, else it goes too: what cannot be told promotes nothing. What went is approved no more: a person
+    says so again before it serves. Meanwhile `deploy` leaves the family alone. Killed, the same command goes on; nobody
+    comes back, `reconcile` or `deploy` aborts it a quarter of an hour after its end.
 
     Args:
         task: Family of the model.
@@ -93,7 +94,8 @@ def _begin(
     from voxloop.jobs.deploy import choose, describe, tell
     from voxloop.jobs.release_platform import hold_platform
     from voxloop.release.approvals import require_approval
-    from voxloop.release.canary import CanaryPlan, read_plan, start_canary
+    from voxloop.release.canary import start_canary
+    from voxloop.release.canary_plan import CanaryPlan, read_plan
     from voxloop.release.champion import find_champion
     from voxloop.release.promotion import try_out
     from voxloop.release.reconciliation import prepare
@@ -105,9 +107,12 @@ def _begin(
     ):
         tell(prepare(platform, task))
         champion = find_champion(platform.registry, platform.ledger, task)
-        standing = read_plan(find_route_row(platform.ledger.read(), task))
+        row_before = find_route_row(platform.ledger.read(), task)
+        standing = read_plan(row_before)
         number = version if version is not None or standing is None else standing.version
-        chosen = choose(platform, champion, task=task, number=number)
+        chosen = choose(
+            platform, champion, task=task, number=number, canary=row_before.sequence if row_before else None
+        )
         if chosen is None or champion is None:
             raise RefusedError(
                 f"{task} has nothing to try",
@@ -141,7 +146,8 @@ def _begin(
 def _watch(settings: Settings, row: Entry, config: CanaryConfig, *, has_labels: bool) -> int:
     """Look until the end, and end it."""
     from voxloop.ledger.book import open_ledger
-    from voxloop.release.canary import read_plan
+    from voxloop.release.approvals import find_given
+    from voxloop.release.canary_plan import read_plan
     from voxloop.settings import now
     from voxloop.verdict import Verdict
 
@@ -153,6 +159,8 @@ def _watch(settings: Settings, row: Entry, config: CanaryConfig, *, has_labels: 
         time.sleep(min(left, config.look_seconds))
         if not _is_in_force(ledger, row):
             return _tell_overtaken(row)
+        if find_given(ledger.read(), row.task, plan.version) is None:
+            return _go_back(ledger, row, ["its approval was taken back"])
         verdict, findings = look.take(config.early_level)
         if verdict is Verdict.FAIL:
             return _go_back(ledger, row, findings)
@@ -213,10 +221,10 @@ def _take_over(settings: Settings, ledger: Ledger, row: Entry, plan: CanaryPlan,
             tempfile.TemporaryDirectory(prefix="voxloop-canary-") as place,
         ):
             champion = find_champion(platform.registry, platform.ledger, row.task)
-            chosen = choose(platform, champion, task=row.task, number=plan.version)
+            chosen = choose(platform, champion, task=row.task, number=plan.version, canary=row.sequence)
             if chosen is None or not _is_in_force(ledger, row):
                 return _tell_overtaken(row)
-            promote(platform, chosen, workplace=Path(place))
+            promote(platform, chosen, workplace=Path(place), canary=row.sequence)
     except VoxloopError as problem:
         if not problem.transient:
             _go_back(ledger, row, [problem.problem])
@@ -236,13 +244,15 @@ def _go_back(ledger: Ledger, row: Entry, findings: list[str]) -> int:
     if back is None:
         return _tell_overtaken(row)
     print(
-        f"{row.task}: the canary is aborted, the route before is in force by ledger entry {back.sequence}", flush=True
+        f"{row.task}: the canary is aborted, the route before is in force by ledger entry {back.sequence}; "
+        "what was tried is approved no more",
+        flush=True,
     )
     return 1
 
 
 def _abort_standing(ledger: Ledger, task: str) -> int:
-    from voxloop.release.canary import read_plan
+    from voxloop.release.canary_plan import read_plan
     from voxloop.release.routes import find_route_row
 
     row = find_route_row(ledger.read(), task)

@@ -38,8 +38,8 @@ def card(
         verdict: Folder written by gate for this evaluation; without it the card says that nobody has judged.
         dataset: Folder written by ingest, the one the evaluation names: the worst utterances of its test split get
             players.
-        model: Folder written by export, the challenger: how much a personality model's answers hang on each input.
-            Needs --dataset.
+        model: Folder written by export, the challenger: how much a personality model's answers hang on each input, in
+            the policy's first measure; left out, what evaluate found. Needs --dataset.
         features: Parquet table with a row an utterance, as for evaluate; with --model.
         policy: Name of a file in configs/gates; left out, that of the verdict, else the family's.
         players: How many utterances of a set can be heard, at most.
@@ -61,6 +61,7 @@ def card(
             remedy="name both, or neither",
         )
     from voxloop.evaluation.card_content import make_card, write_card
+    from voxloop.evaluation.card_worst import read_worst
     from voxloop.evaluation.judgement import Judgement
     from voxloop.evaluation.report import EVALUATION_NAME, Evaluation, read_json_record
     from voxloop.store.atomic import build_folder
@@ -71,7 +72,7 @@ def card(
     made = make_card(evaluation, rules, policy_name=name, judgement=judged)
     if dataset is not None and model is not None:
         made = _add_importances(made, rules, dataset, model, features)
-    sounds = {} if dataset is None else _read_sounds(made, dataset, players)
+    sounds = {} if dataset is None else read_worst(made, dataset, players)
     with build_folder(out) as folder:
         write_card(made, folder, sounds)
     said = str(judged.verdict) if judged else "not judged"
@@ -103,33 +104,14 @@ def _load_policy(policy: str, overrides: Overrides, judged: Judgement | None, ta
     return name, load_config(GatePolicy, find_config("gates", chosen), overrides)
 
 
-def _require_dataset(made: Card, dataset: Path) -> None:
-    from voxloop.store.digests import digest_tree
-
-    if (found := digest_tree(dataset)) != made.dataset_digest:
-        raise IntegrityError(
-            f"--dataset {dataset} has digest {found[:12]}",
-            rule=f"the evaluation is of dataset {made.dataset_digest[:12]}",
-            remedy="name that one, or leave --dataset out",
-        )
-
-
-def _read_sounds(made: Card, dataset: Path, players: int) -> dict[str, bytes]:
-    from voxloop.evaluation.card_worst import read_sounds
-    from voxloop.evaluation.report import TEST_SPLIT
-
-    _require_dataset(made, dataset)
-    worst = [worst for one in made.sets if one.name == TEST_SPLIT for worst in one.worst]
-    return read_sounds(dataset, {one.utterance_id for one in worst[: max(players, 0)]})
-
-
 def _add_importances(made: Card, rules: GatePolicy, dataset: Path, model: Path, features: Path | None) -> Card:
     from voxloop.evaluation.card_content import add_importances
     from voxloop.evaluation.card_importance import measure_importances
+    from voxloop.evaluation.card_worst import require_dataset
     from voxloop.evaluation.report import TEST_SPLIT
     from voxloop.store.digests import digest_tree
 
-    _require_dataset(made, dataset)
+    require_dataset(made, dataset)
     if (found := digest_tree(model)) != made.model_digest:
         raise IntegrityError(
             f"--model {model} has digest {found[:12]}",

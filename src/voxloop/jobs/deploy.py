@@ -24,8 +24,8 @@ def deploy(*, task: str = "emotion", version: int | None = None) -> str:
     registry, and again as it was staged; it is loaded under a name of its own, must answer the golden requests of its
     export, and every kind of sound as evaluation does, in time and memory that `configs/release.yaml` allows. Only then
     one row of the ledger, the route, puts it into service. If it is not served after that, the old route is written
-    back. The aliases in MLflow follow; the champion before it stays loaded as the fallback. Safe to run twice, and
-    after a kill anywhere.
+    back. The aliases in MLflow follow; the champion before it stays loaded as the fallback. While a canary goes on it
+    alone promotes, and what is approved waits. Safe to run twice, and after a kill anywhere.
 
     Args:
         task: Family of the model.
@@ -36,7 +36,8 @@ def deploy(*, task: str = "emotion", version: int | None = None) -> str:
 
     Raises:
         InputError: There is no such version.
-        RefusedError: The version is not approved, or may not replace the champion; or the family is frozen.
+        RefusedError: The version is not approved, or may not replace the champion; a canary goes on, or the family
+            is frozen.
         IntegrityError: The registry holds other bytes than were registered or signed, what was staged was changed,
             Triton answers otherwise than the export did, or the ledger is not whole. The champion stays in service.
         VoxloopError: The version takes more time or memory than `configs/release.yaml` allows. The champion stays too.
@@ -71,15 +72,25 @@ def deploy(*, task: str = "emotion", version: int | None = None) -> str:
     return chosen.serving_name
 
 
-def choose(platform: Platform, champion: ModelVersion | None, *, task: str, number: int | None) -> ModelVersion | None:
-    """Return the version to put into service; None when there is nothing new.
+def choose(
+    platform: Platform, champion: ModelVersion | None, *, task: str, number: int | None, canary: int | None = None
+) -> ModelVersion | None:
+    """Return the version to put into service; None when there is nothing new, or a canary is waited for.
+
+    Args:
+        platform: What is worked on.
+        champion: In service.
+        task: Family.
+        number: Of the version, where one was asked for by name.
+        canary: Sequence of the canary's row that asks.
 
     Raises:
         InputError: There is no version of this number.
-        RefusedError: It may not be deployed, or the family is frozen and something waits.
+        RefusedError: It may not be deployed, a canary goes on, or the family is frozen and something waits.
     """
     from voxloop.release.approval import choose_next, require_deployable
     from voxloop.release.approvals import find_approval, find_recorded_objection
+    from voxloop.release.canary_plan import describe_canary, find_standing_canary, require_no_canary
     from voxloop.release.freezes import require_thawed
     from voxloop.release.pending import find_rank
     from voxloop.release.policy import load_release_policy
@@ -103,15 +114,28 @@ def choose(platform: Platform, champion: ModelVersion | None, *, task: str, numb
         chosen = choice.version
     if chosen is None or (champion is not None and chosen.number == champion.number):
         return None
+    if number is None and (standing := find_standing_canary(entries, task)):
+        print(f"{chosen} waits; {describe_canary(task, standing[1])}", flush=True)
+        return None
+    require_no_canary(entries, task, own=canary)
     require_thawed(entries, task, at)
     return chosen
 
 
 def leave_behind(platform: Platform, task: str) -> None:
-    """Record the approvals that a later one has overtaken; before a choice those a killed process has left."""
-    from voxloop.release.pending import record_overtaken
+    """Record the approvals that are void: overtaken by a later one, lapsed, or of what cannot replace the champion.
 
-    for line in record_overtaken(platform.ledger, task, at=platform.clock()):
+    Before a choice these are those that a killed process, the time or a rollback has left.
+    """
+    from voxloop.release.champion import find_champion
+    from voxloop.release.pending import record_overtaken, record_unfit
+    from voxloop.release.policy import load_release_policy
+
+    ledger, at = platform.ledger, platform.clock()
+    for line in record_overtaken(ledger, task, at=at):
+        print(line, flush=True)
+    versions, champion = platform.registry.list_versions(task), find_champion(platform.registry, ledger, task)
+    for line in record_unfit(ledger, versions, champion, task=task, at=at, lasts=load_release_policy().lasts):
         print(line, flush=True)
 
 

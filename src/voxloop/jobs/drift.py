@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from voxloop.config import Overrides, find_config, load_config
 from voxloop.errors import InputError
+from voxloop.jobs.moments import read_moment
 
 if TYPE_CHECKING:
     from voxloop.monitoring.drift.policy import DriftPolicy
@@ -72,14 +73,14 @@ def drift(
                 rule="a reference is of an interval in which all was well",
                 remedy="--make-reference --since 2026-11-01 --until 2026-11-15",
             )
-        return _make_reference(task, _read_moment("--since", since), _read_moment("--until", until), policy)
+        return _make_reference(task, read_moment("--since", since), read_moment("--until", until), policy)
     if since is not None or until is not None:
         raise InputError(
             "--since or --until without --make-reference",
             rule="they are of a reference; what is looked at are the latest windows",
             remedy="add --make-reference, or give --at",
         )
-    return _watch(task, now() if at is None else _read_moment("--at", at), policy, with_page=report)
+    return _watch(task, now() if at is None else read_moment("--at", at), policy, with_page=report)
 
 
 def _make_reference(task: str, since: datetime, until: datetime, policy: DriftPolicy) -> str:
@@ -138,11 +139,3 @@ def _folder(task: str) -> Path:
     from voxloop.settings import get_settings
 
     return get_settings().drift / task
-
-
-def _read_moment(option: str, text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{option} {text[:40]!r} is no moment", rule="ISO 8601", remedy="2026-11-29") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

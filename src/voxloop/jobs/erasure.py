@@ -137,8 +137,13 @@ class Erasure:
 
     def _refreeze(self, frozen: Path, reason: str) -> None:
         from voxloop.data.evaluation_sets import refreeze
+        from voxloop.ledger.acts import record_refrozen_set
+        from voxloop.ledger.book import open_ledger
+        from voxloop.settings import now
 
-        refreeze(frozen, reason)
+        record = refreeze(frozen, reason)
+        if record.supersedes is not None:  # killed before this, the journal still names the set
+            record_refrozen_set(open_ledger(self.settings), record, supersedes=record.supersedes, at=now())
         self.done.append(f"evaluation set {frozen.parent.name}/{frozen.name} frozen anew")
 
     def _require_model(self) -> None:

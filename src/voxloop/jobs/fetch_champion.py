@@ -29,6 +29,7 @@ def fetch_champion(out: Path, *, task: str = "emotion") -> Path:
     from voxloop.data.acceptance import KEPT_AS
     from voxloop.ledger.book import open_ledger
     from voxloop.release.champion import find_champion
+    from voxloop.release.claims import has_had_champion
     from voxloop.release.versions import FALLBACK
     from voxloop.settings import get_settings
     from voxloop.store.atomic import build_folder, write_file
@@ -38,7 +39,8 @@ def fetch_champion(out: Path, *, task: str = "emotion") -> Path:
     with build_folder(out) as folder:
         settings = get_settings()
         registry = MlflowRegistry(settings)
-        champion = find_champion(registry, open_ledger(settings), task)
+        ledger = open_ledger(settings)
+        champion = find_champion(registry, ledger, task)
         content: dict[str, object] = {"version": None, "model_digest": None, "ever": True}
         if champion is not None:
             registry.download_model(champion, folder / "model")
@@ -46,7 +48,8 @@ def fetch_champion(out: Path, *, task: str = "emotion") -> Path:
             content |= {"version": champion.number, "model_digest": champion.model_digest}
         else:
             served = any(version.was_champion for version in registry.list_versions(task))
-            content["ever"] = served or registry.find_alias(task, FALLBACK) is not None
+            known = has_had_champion(ledger.read(), task)
+            content["ever"] = known or served or registry.find_alias(task, FALLBACK) is not None
         write_file(folder / "champion.json", json.dumps(content, indent=2))
     print(f"champion: {champion or 'none'}", flush=True)
     return out

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from voxloop.errors import InputError
+from voxloop.jobs.moments import read_moment
 
 if TYPE_CHECKING:
     from voxloop.ledger.book import Ledger
@@ -30,7 +29,7 @@ def freeze(task: str, *, until: str, because: str) -> None:
     from voxloop.release.freezes import freeze_family
     from voxloop.settings import now
 
-    moment = read_until(until)
+    moment = read_moment("--until", until)
     frozen = freeze_family(_open(task), task, until=moment, because=because, at=now())
     print(f"{frozen}; voxloop unfreeze {task} --because '…' ends it before", flush=True)
 
@@ -52,19 +51,6 @@ def unfreeze(task: str, *, because: str) -> None:
 
     ended = unfreeze_family(_open(task), task, because=because, at=now())
     print(f"{task} is no longer frozen" if ended else f"{task} was not frozen", flush=True)
-
-
-def read_until(text: str) -> datetime:
-    """Return the moment `text` names, UTC unless it says otherwise; a day begins at 00:00.
-
-    Raises:
-        InputError: It is none.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"--until {text!r} is no day", rule="ISO 8601", remedy="2026-12-27") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _open(task: str) -> Ledger:

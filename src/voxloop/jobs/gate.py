@@ -9,6 +9,7 @@ from voxloop.config import Overrides, find_config, load_config
 from voxloop.errors import InputError
 
 if TYPE_CHECKING:
+    from voxloop.evaluation.case import Known
     from voxloop.evaluation.judgement import Judgement
 
 
@@ -20,26 +21,34 @@ def gate(
     policy: str = "",
     bootstrap: bool = False,
     because: str = "",
-    reason_set: str | None = None,
+    reason_set: str = "",
+    dataset: Path | None = None,
+    players: int = 0,
     replay: bool = False,
     overrides: Overrides = (),
 ) -> str:
     """Hold an evaluation against a gate policy and say PASS, FAIL or CANNOT_TELL, with the reasons.
 
     Writes `verdict.json`, `verdict.txt` (the one word) and the model card a person reads, `card.html`, which is in
-    `card.json` as well. What is missing, empty, thin or altered is CANNOT_TELL. What was said, and an approver's word
-    for a first champion, are entries of the ledger (`voxloop ledger show`).
+    `card.json` as well. What is missing, empty, thin or altered is CANNOT_TELL, and so is an evaluation that asked
+    anything else than configs/evaluation/TASK.yaml does, or one without a frozen set that the ledger knows. What was
+    said, and an approver's word for a first champion, are entries of the ledger (`voxloop ledger show`).
 
     Args:
         evaluation: Folder written by evaluate.
         out: Folder to write; it must be empty or not there.
         task: Family the evaluation must be of.
         policy: Name of a file in configs/gates; empty for the one with the task's name.
-        bootstrap: Appoint the first champion ever: judge by the policy's floor alone. Needs --because.
+        bootstrap: Appoint the first champion ever: judge by the policy's floor alone. Needs --because; refused once the
+            ledger knows of a champion, whatever the evaluation says.
         because: Why this model may be the first champion; kept in the verdict.
-        reason_set: Evaluation set that gave the reason for this retraining: on it the challenger must be better.
-        replay: Judge no evaluation but every model version registered so far, again, and say which of them this policy
-            would have stopped. Nothing is written; --policy may then be any file that ends in .yaml.
+        reason_set: Evaluation set that gave the reason for this retraining: on it the challenger must be better;
+            empty where none did.
+        dataset: Folder written by ingest, the one the evaluation names: with --players the card's worst utterances can
+            be heard.
+        players: How many of them, at most. A voice is personal data, and the card goes to MLflow: none, unless you ask.
+        replay: Judge no evaluation but every model version that was promoted so far, again, and say which of them this
+            policy would have stopped. Nothing is written; --policy may then be any file that ends in .yaml.
         overrides: Changes to the policy; the verdict names them.
 
     Returns:
@@ -71,25 +80,78 @@ def gate(
             rule="appointing the first champion is an approver's act, and the reason is kept",
             remedy="add --because 'why this model may be the first'",
         )
+    if players and dataset is None:
+        raise InputError(
+            f"--players {players} without --dataset",
+            rule="who is heard is read from there",
+            remedy="name both, or neither",
+        )
     if not evaluation.is_dir():
         raise InputError(f"{evaluation} is no folder", rule="gate reads what evaluate wrote", remedy="evaluate first")
     from voxloop.evaluation.card_content import try_card
     from voxloop.evaluation.gate import judge_evaluation, write_judgement
     from voxloop.evaluation.judgement import Bootstrap
     from voxloop.evaluation.policy import GatePolicy
+    from voxloop.evaluation.scoring import ScoringConfig
     from voxloop.store.atomic import build_folder
 
     rules = load_config(GatePolicy, find_config("gates", policy), overrides)
+    asked = load_config(ScoringConfig, find_config("evaluation", task))
     word = Bootstrap(because=because.strip()) if bootstrap else None
     name = " ".join((policy, *(f"--set {change}" for change in overrides)))
-    judgement = judge_evaluation(evaluation, rules, policy_name=name, task=task, bootstrap=word, reason_set=reason_set)
+    judgement = judge_evaluation(
+        evaluation,
+        rules,
+        policy_name=name,
+        task=task,
+        bootstrap=word,
+        reason_set=reason_set or None,
+        known=read_known(task),
+        asked=asked,
+    )
     with build_folder(out) as folder:
         write_judgement(judgement, folder)
-        problem = try_card(evaluation, rules, judgement, folder)
+        problem = try_card(evaluation, rules, judgement, folder, dataset=dataset, players=players)
         _write_down(judgement)
     for line in (*judgement.lines(), *([f"  there is no model card: {problem}"] if problem else [])):
         print(line, flush=True)
     return str(judgement.verdict)
+
+
+def read_known(task: str) -> Known:
+    """Return what the ledger knows of a family, whatever became of the files beside it.
+
+    Raises:
+        IntegrityError: It is not whole.
+        ServiceUnavailableError: It does not answer.
+    """
+    from voxloop.evaluation.case import Known
+    from voxloop.ledger.acts import list_counted_sets
+    from voxloop.ledger.book import open_ledger
+    from voxloop.release.claims import has_had_champion
+    from voxloop.settings import get_settings
+
+    entries = open_ledger(get_settings()).read()
+    return Known(sets=list_counted_sets(entries, task), champion_ever=has_had_champion(entries, task))
+
+
+def find_principal() -> tuple[str, str]:
+    """Return who runs this: the account jobs sign in to MLflow with, if it is a person's, and the system's account.
+
+    Where the environment names no person, the first is the system's account too.
+    """
+    import os
+    import pwd
+
+    from voxloop.release.roles import SERVICE_ACCOUNT
+    from voxloop.settings import read_tracking_credentials
+
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a pod may run under a number that no account has
+        user = f"uid {os.getuid()}"
+    name, _ = read_tracking_credentials()
+    return (name if name and name != SERVICE_ACCOUNT else user), user
 
 
 def _write_down(judgement: Judgement) -> None:
@@ -100,7 +162,10 @@ def _write_down(judgement: Judgement) -> None:
 
     ledger, task, model = open_ledger(get_settings()), judgement.task, judgement.model_digest
     if judgement.bootstrap and judgement.verdict is Verdict.PASS and model:
-        record_bootstrap(ledger, task=task, model=model, because=judgement.bootstrap.because, at=now())
+        by, user = find_principal()
+        record_bootstrap(
+            ledger, task=task, model=model, because=judgement.bootstrap.because, by=by, user=user, at=now()
+        )
     record_judgement(
         ledger,
         task=task,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -12,6 +12,7 @@ from cyclopts.validators import Number
 
 from voxloop.config import Overrides, find_config, load_config
 from voxloop.errors import InputError
+from voxloop.jobs.moments import read_moment
 
 if TYPE_CHECKING:
     from voxloop.ledger.book import Ledger
@@ -107,6 +108,8 @@ def show_champions(book: Ledger, task: str | None, at: str | None, *, as_json: b
 def looks(*, task: str | None = None, overrides: Overrides = ()) -> None:
     """Print how often each evaluation set was looked at, and how often it may be.
 
+    A set `test-…` is the test split of a dataset, known by its rows: the one looked at last, and any near its end.
+
     Args:
         task: Only sets of this family.
         overrides: Changes to configs/ledger.yaml.
@@ -180,9 +183,9 @@ def _open() -> Ledger:
 
 
 def list_wear(task: str | None, overrides: tuple[str, ...]) -> list[Wear]:
-    """Return the wear of the sets there are, and of those that were looked at once and are gone."""
+    """Return the wear of the frozen sets there are, of those that were looked at and are gone, and of test splits."""
     from voxloop.data.evaluation_sets import list_evaluation_sets
-    from voxloop.ledger.looks import LookPolicy, list_looked_at, measure_wear
+    from voxloop.ledger.looks import LookPolicy, list_looked_at, list_own_test_splits, measure_wear
     from voxloop.settings import get_settings
 
     policy = load_config(LookPolicy, find_config("ledger"), overrides)
@@ -191,16 +194,13 @@ def list_wear(task: str | None, overrides: tuple[str, ...]) -> list[Wear]:
     known = {(one.task, one.name): one.domain for one in sets if one.looks == "counted"}
     known.update({(of, name): domain for of, name, domain in list_looked_at(entries)})
     named = (_Named(of, name, domain) for (of, name), domain in sorted(known.items()) if task in (None, of))
-    return [measure_wear(entries, one, policy) for one in named]
+    own = [one for one in list_own_test_splits(entries, policy) if task in (None, one.task)]
+    return [*(measure_wear(entries, one, policy) for one in named), *own]
 
 
 def _read_span(text: str) -> tuple[datetime, datetime]:
     """Return first and last of a day, or a moment twice."""
-    try:
-        start = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"--at {text!r} is no day", rule="ISO 8601", remedy="2026-11-21, 2026-11-21T14:00") from None
-    start = start if start.tzinfo else start.replace(tzinfo=UTC)
+    start = read_moment("--at", text)
     return start, start + timedelta(days=1) if len(text) <= len("2026-11-21") else start
 
 

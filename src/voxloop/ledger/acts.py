@@ -5,13 +5,13 @@ And what every act of a person needs: a reason.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from voxloop.errors import InputError
 from voxloop.ledger.book import Ledger
-from voxloop.ledger.entry import BOOTSTRAP, FRESH_SET, JUDGEMENT, Draft, Entry
+from voxloop.ledger.entry import BOOTSTRAP, FRESH_SET, JUDGEMENT, REFROZEN_SET, Draft, Entry
 from voxloop.store.digests import digest_json
 from voxloop.verdict import Verdict
 
@@ -44,7 +44,7 @@ def record_judgement(
     return ledger.append(Draft(kind=JUDGEMENT, task=task, subject=model, act=act, payload=payload, at=at))
 
 
-def record_bootstrap(ledger: Ledger, *, task: str, model: str, because: str, at: datetime) -> Entry:
+def record_bootstrap(ledger: Ledger, *, task: str, model: str, because: str, by: str, user: str, at: datetime) -> Entry:
     """Write that an approver lets a model through without a champion to hold it against.
 
     That it is the first is for the gate to see: a model let through may still be turned down by who reads its
@@ -55,14 +55,17 @@ def record_bootstrap(ledger: Ledger, *, task: str, model: str, because: str, at:
         task: Family.
         model: Digest of the model.
         because: Why it may be the first.
+        by: The account of who says so.
+        user: The system's account of the process, which no variable of an environment changes.
         at: Aware.
 
     Raises:
         IntegrityError: The end of the ledger is not as it was left.
         ServiceUnavailableError: The ledger does not answer.
     """
-    act = f"{BOOTSTRAP}/{digest_json([task, model, because])}"
-    return ledger.append(Draft(kind=BOOTSTRAP, task=task, subject=model, act=act, payload={"because": because}, at=at))
+    payload = {"because": because, "by": by, "user": user}  # entries of before have the reason alone
+    act = f"{BOOTSTRAP}/{digest_json([task, model, payload])}"
+    return ledger.append(Draft(kind=BOOTSTRAP, task=task, subject=model, act=act, payload=payload, at=at))
 
 
 def record_fresh_set(ledger: Ledger, evaluation_set: FrozenSet, *, at: datetime) -> Entry:
@@ -86,6 +89,44 @@ def record_fresh_set(ledger: Ledger, evaluation_set: FrozenSet, *, at: datetime)
         at=at,
     )
     return ledger.append(draft)
+
+
+def record_refrozen_set(ledger: Ledger, evaluation_set: FrozenSet, *, supersedes: str, at: datetime) -> Entry:
+    """Write that an erasure took rows out of an evaluation set, which has another digest now.
+
+    Args:
+        ledger: The book.
+        evaluation_set: As it is frozen now.
+        supersedes: Its digest before.
+        at: Aware.
+
+    Raises:
+        IntegrityError: The end of the ledger is not as it was left.
+        ServiceUnavailableError: The ledger does not answer.
+    """
+    payload = {
+        "evaluation_set": evaluation_set.digest,
+        "looks": evaluation_set.looks,
+        "supersedes": supersedes,
+    }
+    act = f"{REFROZEN_SET}/{supersedes}/{evaluation_set.digest}"
+    task, subject = evaluation_set.task, evaluation_set.name
+    return ledger.append(Draft(kind=REFROZEN_SET, task=task, subject=subject, act=act, payload=payload, at=at))
+
+
+def list_counted_sets(entries: Iterable[Entry], task: str) -> dict[str, str]:
+    """Return the digest of every frozen set of a family whose looks count, by name, as it was frozen last.
+
+    Args:
+        entries: All of the ledger.
+        task: Family.
+    """
+    frozen = {
+        entry.subject: entry.content
+        for entry in entries
+        if entry.kind in (FRESH_SET, REFROZEN_SET) and entry.task == task
+    }
+    return {name: str(said["evaluation_set"]) for name, said in frozen.items() if said["looks"] == "counted"}
 
 
 def require_reason(because: str) -> str:

@@ -14,6 +14,7 @@ from voxloop.errors import InputError, IntegrityError
 from voxloop.store.digests import canonical_json
 
 JUDGEMENT, LOOK, BOOTSTRAP, FRESH_SET, HEAD_RESTORED = "judgement", "look", "bootstrap", "fresh_set", "head_restored"
+REFROZEN_SET = "refrozen_set"
 """Kinds of entries about evidence. Any other word of small letters is a kind too."""
 ROUTE = "route"
 """Kind of the entry that says who is served what; the newest of a family is in force."""

@@ -2,10 +2,14 @@
 
 The more often models are chosen by the same set, the more the choice fits the set and not the speech it stands for
 (Dwork et al. 2015, "The reusable holdout", Science 349). A development set is made to be looked at, and costs nothing.
+The test split of a dataset is no fresh set because the dataset is one: who is in it hangs on a salt, so it is known by
+what it holds.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,18 +21,28 @@ from pydantic import Field
 from voxloop.config import StrictModel
 from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import LOOK, Draft, Entry
+from voxloop.store.digests import digest_json
+
+_OWN_NAME = re.compile(r"test-[0-9a-f]{16}")
+"""Of a dataset's own test split; that of a frozen set ends in a date."""
 
 
 class LookPolicy(StrictModel):
     """How many looks a set bears. See configs/ledger.yaml for the reasons.
 
     Args:
-        looks_per_set: Looks by different challengers.
+        looks_per_set: Looks by different challengers at a frozen set.
+        looks_per_test_split: The same of a dataset's own test split.
         warn_from_share: Share of them from which on a fresh set should be cut.
     """
 
     looks_per_set: int = Field(ge=1)
+    looks_per_test_split: int = Field(ge=1)
     warn_from_share: float = Field(gt=0, le=1)
+
+    def budget_of(self, name: str) -> int:
+        """Return how many looks the set of this name bears."""
+        return self.looks_per_test_split if is_own_test_split(name) else self.looks_per_set
 
 
 class Named(Protocol):
@@ -57,6 +71,36 @@ class FrozenSet(Named, Protocol):
     @property
     def digest(self) -> str:
         """Of every byte of it."""
+
+
+@dataclass(frozen=True)
+class OwnTestSplit:
+    """The test split of a dataset, as a set: the same rows are the same set, whichever dataset they come with.
+
+    Args:
+        task: Family.
+        rows_digest: Of what its rows hold.
+    """
+
+    task: str
+    rows_digest: str
+    domain: str = "test"
+    looks: Literal["counted", "free"] = "counted"
+
+    @property
+    def digest(self) -> str:
+        """Of its rows for this family: each wears it by itself."""
+        return digest_json({"task": self.task, "rows": self.rows_digest})
+
+    @property
+    def name(self) -> str:
+        """`test-<digest>`: nobody gives it a date."""
+        return f"test-{self.digest[:16]}"
+
+
+def is_own_test_split(name: str) -> bool:
+    """Return whether a set of this name is the test split of a dataset, and no frozen one."""
+    return _OWN_NAME.fullmatch(name) is not None
 
 
 class LookAnswer(StrEnum):
@@ -101,11 +145,19 @@ class Wear:
         """
         if self.looks < self.warn_from:
             return ""
-        cut = f"voxloop evalset cut --from DATASET --domain {self.domain} --date {at:%Y-%m-%d} --task {self.task}"
+        if is_own_test_split(self.name):
+            return (
+                f"test split {self.task}/{self.name} has {self.left} of {self.budget} looks left: cut a fresh one by "
+                f"another salt: voxloop ingest --set split.salt={at:%Y-%m-%d} (of the pipeline, corpus_overrides); "
+                f"and freeze speakers no model was trained on: {self._cut('DOMAIN', at)}"
+            )
         return (
             f"evaluation set {self.task}/{self.name} has {self.left} of {self.budget} looks left: "
-            f"cut a fresh one from speakers no model was trained on: {cut}"
+            f"cut a fresh one from speakers no model was trained on: {self._cut(self.domain, at)}"
         )
+
+    def _cut(self, domain: str, at: datetime) -> str:
+        return f"voxloop evalset cut --from DATASET --domain {domain} --date {at:%Y-%m-%d} --task {self.task}"
 
 
 @dataclass(frozen=True)
@@ -138,7 +190,7 @@ def record_look(
 
     Args:
         ledger: The book.
-        evaluation_set: As it was frozen.
+        evaluation_set: As it was frozen, or the `OwnTestSplit` of a dataset.
         challenger: Digest of the model.
         at: Aware.
         policy: The budget.
@@ -181,10 +233,28 @@ def measure_wear(entries: Sequence[Entry], of: Named, policy: LookPolicy) -> Wea
         policy: The budget.
     """
     looks = sum((entry.kind, entry.task, entry.subject) == (LOOK, of.task, of.name) for entry in entries)
-    budget = policy.looks_per_set
+    budget = policy.budget_of(of.name)
     return Wear(of.task, of.name, of.domain, looks, budget, budget * policy.warn_from_share)
 
 
 def list_looked_at(entries: Sequence[Entry]) -> list[tuple[str, str, str]]:
-    """Return task, name and domain of every set that was ever looked at."""
-    return sorted({(one.task, one.subject, one.content["domain"]) for one in entries if one.kind == LOOK})
+    """Return task, name and domain of every frozen set that was ever looked at."""
+    looked = (one for one in entries if one.kind == LOOK and not is_own_test_split(one.subject))
+    return sorted({(one.task, one.subject, one.content["domain"]) for one in looked})
+
+
+def list_own_test_splits(entries: Sequence[Entry], policy: LookPolicy) -> list[Wear]:
+    """Return how worn test splits of datasets are: of each family the one looked at last, and every one near its end.
+
+    Data that grow have another test split every night, and a year of them would hide the rest.
+
+    Args:
+        entries: All of the ledger.
+        policy: The budget.
+    """
+    looks = [one for one in entries if one.kind == LOOK and is_own_test_split(one.subject)]
+    last = {one.task: one.subject for one in looks}
+    counts = Counter((one.task, one.subject) for one in looks)
+    budget = policy.looks_per_test_split
+    found = (Wear(*of, "test", count, budget, budget * policy.warn_from_share) for of, count in sorted(counts.items()))
+    return [one for one in found if one.name == last[one.task] or one.looks >= one.warn_from]

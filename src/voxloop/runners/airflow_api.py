@@ -18,6 +18,9 @@ USER = "admin"
 ENDED = ("success", "failed")
 SILENCE_SECONDS = 120.0
 """How long a run is followed on while the server gives no answer: a busy machine is not one where it is down."""
+SERVER_ERROR_WAITS = (0.5, 2.0)
+"""Seconds before each further attempt after an answer of 500 and above: SQLite's upgrade of a read to a write fails at
+once when another writer was first. Everything asked here may be asked twice: a run has a name of our own."""
 DENIED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 
@@ -90,6 +93,15 @@ class AirflowApi:
         self._read(answer)
         return True
 
+    def pause(self, dag_id: str) -> None:
+        """Let the schedule of a DAG start nothing more; what runs goes on.
+
+        Raises:
+            InputError: Airflow does not know the DAG.
+            ServiceUnavailableError: Airflow does not answer.
+        """
+        self._read(self._request("PATCH", f"/api/v2/dags/{quote(dag_id, safe='')}", json={"is_paused": True}))
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run: queued, running, success or failed."""
         return str(self._get(_run_path(dag_id, run_id))["state"])
@@ -104,10 +116,11 @@ class AirflowApi:
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}/xcomEntries/{quote(key, safe='')}"
         return self._get(path, deserialize="true")["value"]
 
-    def task_log(self, dag_id: str, run_id: str, task_id: str, *, attempt: int = 1) -> list[str]:
-        """Return the lines a task has printed so far in one of its attempts (the first is 1)."""
-        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}/logs/{attempt}"
-        content = self._get(path, full_content="true")["content"]
+    def task_log(self, dag_id: str, run_id: str, task_id: str, *, attempt: int | None = None) -> list[str]:
+        """Return the lines a task has printed so far in one of its attempts (the first is 1); None for its last."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}"
+        number = self._get(path)["try_number"] if attempt is None else attempt
+        content = self._get(f"{path}/logs/{number}", full_content="true")["content"]
         return [line if isinstance(line, str) else str(line["event"]) for line in content]
 
     def wait_for_run(
@@ -169,16 +182,25 @@ class AirflowApi:
     def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
         if not self._token:
             self._log_in()
-        answer = self._send(method, path, **content)
+        answer = self._send_again(method, path, **content)
         if answer.status_code in DENIED:  # tokens live for a day; an outdated one is answered 401 or 403
             self._log_in()
-            answer = self._send(method, path, **content)
+            answer = self._send_again(method, path, **content)
         return answer
 
     def _log_in(self) -> None:
         self._token = ""
         body = {"username": USER, "password": self._password}
-        self._token = self._read(self._send("POST", "/auth/token", json=body))["access_token"]
+        self._token = self._read(self._send_again("POST", "/auth/token", json=body))["access_token"]
+
+    def _send_again(self, method: str, path: str, **content: Any) -> httpx.Response:
+        answer = self._send(method, path, **content)
+        for wait in SERVER_ERROR_WAITS:
+            if not answer.is_server_error:
+                break
+            time.sleep(wait)
+            answer = self._send(method, path, **content)
+        return answer
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {self._token}"} if self._token else {})

@@ -64,11 +64,12 @@ class LedgerWatch:
         """Return what waits now.
 
         Raises:
-            VoxloopError: The ledger is not whole, or does not answer.
+            VoxloopError: The ledger is not whole, or does not answer; configs/release.yaml is not acceptable.
         """
         from voxloop.errors import IntegrityError
         from voxloop.ledger.book import open_ledger
         from voxloop.release.pending import list_waiting
+        from voxloop.release.policy import load_release_policy
         from voxloop.settings import get_settings, now
 
         ledger = open_ledger(get_settings())
@@ -78,9 +79,8 @@ class LedgerWatch:
         except IntegrityError:  # restored from a backup, perhaps: only the whole of it can tell
             self._entries = []
             self._entries = ledger.read()
-        return tuple(
-            (entry.task, int(entry.content["version"]), entry.sequence) for entry in list_waiting(self._entries, now())
-        )
+        waiting = list_waiting(self._entries, now(), load_release_policy().lasts)
+        return tuple((entry.task, int(entry.content["version"]), entry.sequence) for entry in waiting)
 
 
 class ApprovalTrigger(BaseEventTrigger):

@@ -10,10 +10,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from voxloop.errors import ServiceUnavailableError, TrainingInterruptedError
 
 TRANSIENT = (ServiceUnavailableError.exit_code, TrainingInterruptedError.exit_code)
+DRAFT: dict[str, Any] = {"$schema": "http://json-schema.org/draft-07/schema#"}
+"""Of JSON Schema, for the parameters of a DAG. Airflow checks each parameter's schema at every parse: 0.1 to 0.2 ms by
+this draft, 0.3 to 0.4 by the newest, which it takes where none is named."""
 ENDED_FROM_OUTSIDE = (128 + signal.SIGTERM, 128 + signal.SIGKILL)  # as a shell, or our own handler, says it
 GRACE = 45.0  # s a command is given to leave after SIGTERM: a training saves a checkpoint first
 

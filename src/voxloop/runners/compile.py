@@ -7,15 +7,27 @@ import inspect
 import json
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import create_model
+from pydantic import create_model, model_validator
 
 from voxloop.config import StrictModel, find_config, load_config, read_mapping, resolved
 from voxloop.errors import InputError
 from voxloop.settings import get_settings
+
+
+class _Arguments(StrictModel):
+    """What every pipeline's arguments are: a moment that YAML has read as one is spelt again, in ISO 8601."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spell_moments(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {key: one.isoformat() if isinstance(one, datetime) else one for key, one in values.items()}
 
 
 def compile_pipelines(out: Path = Path("build/pipelines")) -> list[Path]:
@@ -84,7 +96,7 @@ def arguments_model(pipeline: str) -> type[StrictModel]:
         name: (argument.annotation, ... if argument.default is argument.empty else argument.default)
         for name, argument in signature.parameters.items()
     }
-    return create_model(f"{pipeline}_arguments", __base__=StrictModel, **fields)
+    return create_model(f"{pipeline}_arguments", __base__=_Arguments, **fields)
 
 
 def _pipelines() -> ModuleType:

@@ -40,11 +40,21 @@ def describe_failure(context: Mapping[str, Any]) -> Notice:
     task = context["task_instance"]
     reason = str(context.get("exception") or "it was ended from outside").strip().splitlines()[0][:LONGEST_REASON]
     url = get_settings().airflow_url
+    name, place = _tell_apart(task)
     lines = [
-        f"{task.task_id} of {task.dag_id} has failed for good, in run {context['run_id']}, try {task.try_number}.",
+        f"{name} of {task.dag_id} has failed for good, in run {context['run_id']}, try {task.try_number}.",
         reason,
-        f"Its log: {url}/dags/{task.dag_id}/runs/{context['run_id']}/tasks/{task.task_id}",
+        f"Its log: {url}/dags/{task.dag_id}/runs/{context['run_id']}/tasks/{place}",
         f"What to do: the triage notes of the DAG ({url}/dags/{task.dag_id}), and docs/runbooks.",
     ]
-    about = f"failure/{task.dag_id}/{task.task_id}"
+    about = f"failure/{task.dag_id}/{name}"
     return Notice(Audience.ON_CALL, about, f"voxloop: {task.dag_id} failed", "\n".join(lines), counts=True)
+
+
+def _tell_apart(task: Any) -> tuple[str, str]:
+    """Return a task's name and its place in Airflow's addresses; of a task that is there once a family, that one's."""
+    number = getattr(task, "map_index", -1)
+    if number is None or number < 0:
+        return task.task_id, task.task_id
+    label = getattr(task, "rendered_map_index", None) or number
+    return f"{task.task_id} ({label})", f"{task.task_id}/mapped/{number}"

@@ -31,19 +31,24 @@ def read_step_seconds(path: Path, step: str) -> float | None:
     stamps: dict[str, list[float]] = {"begun": [], "ended": []}
     reused = False
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        plain = _COLOUR.sub("", line)
+        plain = strip_colour(line)
         for what, pattern in (("begun", _STARTED), ("ended", _ENDED)):
             if (found := pattern.match(plain)) and found["step"] == step:
-                stamps[what].append(_read_stamp(plain))
+                stamps[what].append(read_stamp(plain.split(" ", 1)[0]))
         reused = reused or plain.strip().startswith(f"step {step}: reused")
     if reused or [len(times) for times in stamps.values()] != [1, 1]:
         return None
     return (stamps["ended"][0] - stamps["begun"][0]) % _DAY
 
 
-def _read_stamp(line: str) -> float:
-    """Return the second of the day a line begins with, `15:08:12.769`."""
-    hours, minutes, seconds = line.split(" ", 1)[0].split(":")
+def strip_colour(line: str) -> str:
+    """Return a line without the codes that colour it."""
+    return _COLOUR.sub("", line)
+
+
+def read_stamp(stamp: str) -> float:
+    """Return the second of the day of a stamp, `15:08:12.769`."""
+    hours, minutes, seconds = stamp.split(":")
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
@@ -77,7 +82,7 @@ class StepLog(io.TextIOBase):
         self._file.write(text)
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            self._sort(_COLOUR.sub("", line))
+            self._sort(strip_colour(line))
         return len(text)
 
     def flush(self) -> None:

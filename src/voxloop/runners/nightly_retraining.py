@@ -5,26 +5,34 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from voxloop.errors import InputError
 from voxloop.monitoring.retraining import ASKED, DRIFT, NIGHT
 from voxloop.runners.command import run_command
 from voxloop.runners.result import RunResult
 from voxloop.settings import get_settings
 
-OURS = ("arguments", "reason")
+CHANGES = "changes"
+"""The parameter of the DAG that holds arguments of the pipeline by name: one form field in place of eleven."""
+OURS = ("arguments", "reason", CHANGES)
 """Parameters of the DAG that are no arguments of the pipeline."""
+NOT_CHANGED = ("task", "retrain_id")
+"""Arguments that `changes` may not hold: one is a parameter of its own, the other is given by the retraining."""
 SCHEDULED = ("scheduled", "backfill")
 """How Airflow begins the ids of the runs that stand for a night."""
 
 
-def run_training(params: Mapping[str, object], run_id: str) -> dict[str, object]:
+def run_training(params: Mapping[str, object], run_id: str, interval_end: datetime | None = None) -> dict[str, object]:
     """Train for the night, or for who asked, in a process of its own, and return the outcome.
 
     Args:
-        params: `arguments`, the file of the pipeline's arguments, and any argument that is to differ from it.
+        params: `arguments`, the file of the pipeline's arguments; `task`, the family; `changes`, whatever argument is
+            to differ from the file's, by name; `reason`.
         run_id: Name of the scheduler's run: the reason. Tried again under it, the same retraining is gone on with.
+        interval_end: End of the run's data interval: a night learns from what was recorded before it.
 
     Returns:
         `retrain_id`, `folder`, `task` (the family), `verdict`, `data_verdict`, `data_verdicts` (of each check),
@@ -33,9 +41,15 @@ def run_training(params: Mapping[str, object], run_id: str) -> dict[str, object]
     Raises:
         AirflowSkipException: There is nothing new to learn since the last night; it says since which.
         AirflowException: The run may succeed another time.
-        AirflowFailException: It cannot.
+        AirflowFailException: It cannot; nothing was claimed where a parameter is what is wrong.
     """
-    told = json.loads(run_command(retraining_arguments(params, run_id)))
+    try:
+        command = retraining_arguments(params, run_id, interval_end)
+    except InputError as refused:
+        from airflow.sdk.exceptions import AirflowFailException
+
+        raise AirflowFailException(str(refused)) from None
+    told = json.loads(run_command(command))
     if "nothing_new" in told:
         from airflow.sdk.exceptions import AirflowSkipException
 
@@ -52,24 +66,54 @@ def training_arguments(params: Mapping[str, object], folder: Path) -> list[str]:
     return ["run", "training", "--out", str(folder), *_configured(params)]
 
 
-def retraining_arguments(params: Mapping[str, object], run_id: str) -> list[str]:
+def retraining_arguments(params: Mapping[str, object], run_id: str, interval_end: datetime | None = None) -> list[str]:
     """Return the command line of a retraining: a parameter that is null is left to the file of arguments.
 
-    A run by the schedule, and one that makes up for it, are of the same night: they are one reason. `drift_watch` names
-    its runs by the episode. Any other run was asked for, and is a reason of its own.
+    A run by the schedule, and one that makes up for it, are of the same night: they are one reason, and learn from the
+    same rows, those recorded before the end of their data interval. `drift_watch` names its runs by the episode. Any
+    other run was asked for, and is a reason of its own.
+
+    Raises:
+        InputError: `changes` holds what cannot be changed there.
     """
     how, _, episode = run_id.partition("__")
     kind = {"drift": DRIFT, **dict.fromkeys(SCHEDULED, NIGHT)}.get(how, ASKED) if episode else ASKED
     because = ["--because", str(params["reason"])] if params.get("reason") else []
     asked = ["--episode", run_id if kind == ASKED else episode, *because]
-    return ["retrain", "--kind", kind, *asked, *_configured(params)]
+    bound = {"recorded_before": interval_end.isoformat()} if kind == NIGHT and interval_end is not None else {}
+    return ["retrain", "--kind", kind, *asked, *_configured({**bound, **params})]
 
 
 def _configured(params: Mapping[str, object]) -> list[str]:
-    changed = {key: value for key, value in params.items() if key not in OURS and value is not None}
+    changes = params.get(CHANGES) or {}
+    if not isinstance(changes, Mapping):
+        raise InputError(
+            f"{CHANGES} = {json.dumps(changes)[:80]}", rule="it is an object", remedy='write {"config": "small"}'
+        )
+    if twice := sorted(set(changes) & set(NOT_CHANGED)):
+        own = "has a field of its own" if twice[0] == "task" else "is given by the retraining"
+        raise InputError(f"{CHANGES} holds {twice[0]!r}", rule=f"{twice[0]} {own}", remedy=f"leave it out of {CHANGES}")
+    told = {key: value for key, value in params.items() if key not in OURS} | dict(changes)
+    changed = {key: value for key, value in told.items() if value is not None}
+    for key in changed:
+        _refuse_foreign(key)
     # JSON is YAML: text that looks like a number or a list stays text.
     sets = [part for key, value in changed.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     return ["--config", str(params["arguments"]), *sets]
+
+
+def _refuse_foreign(key: str) -> None:
+    """Refuse what cannot be the name of an argument.
+
+    A name that no argument has is refused by `voxloop retrain`, before it claims anything. But a dotted one may be a
+    setting of the machine to it (`settings.home`), which no run changes.
+    """
+    if not re.fullmatch(r"[a-z_]+", key):
+        raise InputError(
+            f"a change of {key[:80]!r}",
+            rule="what a run changes are arguments of the pipeline `training`",
+            remedy=f"the description of {CHANGES} lists them",
+        )
 
 
 def run_folder(run_id: str) -> Path:

@@ -142,7 +142,7 @@ def _find_changed(settings: Settings, found: Retraining) -> Iterator[Finding]:
         yield Finding("code", Verdict.CANNOT_TELL, f"{where}; {remedy}")
     data, now = found.bound["data"], digest_data(found.bound["arguments"])
     if data != now:
-        corpus = found.bound["arguments"].get("corpus_path")
+        corpus = found.bound["arguments"].get("corpus_path") or found.bound["arguments"].get("corpus")
         told = f"the corpus {corpus} is {str(now)[:12]}, {str(data)[:12]} was bound; put it back as it was"
         yield Finding("data", Verdict.CANNOT_TELL, told)
 

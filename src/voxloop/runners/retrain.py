@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,15 +65,19 @@ def retrain(
 
     Raises:
         ConfigError: An argument the pipeline does not have, or of the wrong type.
+        InputError: `recorded_before` is no time with a zone.
         RefusedError: An earlier attempt for this reason failed for good, or its data or code changed under it.
         VoxloopError: A step failed; exit code 75 or 85 says that trying again can help.
     """
+    from voxloop.data.recording_bound import read_bound
     from voxloop.ledger.book import open_ledger
     from voxloop.monitoring.retraining_acts import claim
     from voxloop.runners.compile import read_arguments
 
     arguments = read_arguments(PIPELINE, config, overrides)
     at = now()
+    if arguments.get("recorded_before"):
+        read_bound(str(arguments["recorded_before"]))
     reason = Reason(str(arguments["task"]), kind, episode or f"{at:%Y-%m-%dT%H:%M:%S.%fZ}")
     settings, ledger = get_settings(), open_ledger(get_settings())
     bound = {"arguments": arguments, "data": digest_data(arguments)}
@@ -117,11 +121,31 @@ def retraining_folder(settings: Settings, retrain_id: str) -> Path:
 
 
 def digest_data(arguments: Mapping[str, Any]) -> str | None:
-    """Return the digest of the corpus that a run would read; None where it reads none, or lies on another machine."""
+    """Return the digest of the rows that a run would read; None where they lie on another machine.
+
+    Of a run as of a moment, those recorded before it: what comes later is none of its business. Where they cannot be
+    listed, the whole folder counts, and the step that reads it says what is wrong.
+    """
     from voxloop.store.digests import digest_tree
 
-    path = Path(str(arguments.get("corpus_path") or ""))
-    return digest_tree(path) if arguments.get("corpus_path") and path.exists() else None
+    path = Path(str(arguments["corpus_path"])) if arguments.get("corpus_path") else None
+    if path is not None and not path.exists():
+        return None
+    if arguments.get("corpus"):
+        with suppress(InputError):
+            return _digest_rows(arguments, path)
+    return None if path is None else digest_tree(path)
+
+
+def _digest_rows(arguments: Mapping[str, Any], path: Path | None) -> str:
+    from voxloop.jobs.ingest import digest_corpus
+
+    return digest_corpus(
+        path,
+        corpus=str(arguments["corpus"]),
+        recorded_before=str(arguments.get("recorded_before", "")),
+        overrides=tuple(arguments.get("corpus_overrides") or ()),
+    )
 
 
 def digest_recipe(settings: Settings) -> str:
@@ -175,9 +199,25 @@ def _find_same(
     same = [
         found
         for found in list_retrainings(entries, reason.task)
-        if found.state == JUDGED and found.bound == bound and found.attempts[-1].began.content["code"] == code
+        if found.state == JUDGED
+        and _reads_same(found.bound, bound)
+        and found.attempts[-1].began.content["code"] == code
     ]
     return same[-1] if same else None
+
+
+def _reads_same(there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+    """Return whether two retrainings are bound to the same, whatever the moments as of which they read the same rows.
+
+    Where there is no digest of the rows, only the same moment gives the same.
+    """
+    if here["data"] is None or there["data"] is None:
+        return there == here
+
+    def leave_moment(bound: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in bound["arguments"].items() if key != "recorded_before"}
+
+    return there["data"] == here["data"] and leave_moment(there) == leave_moment(here)
 
 
 def _say_nothing_new(settings: Settings, same: Retraining) -> Path:

@@ -42,17 +42,19 @@ def list_waiting_of(task: str) -> frozenset[int]:
 
     Raises:
         AirflowException: The ledger does not answer: Airflow tries again.
-        AirflowFailException: The ledger is not whole, which no further try mends.
+        AirflowFailException: The ledger is not whole, or configs/release.yaml is not acceptable, which no further try
+            mends.
     """
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
     from voxloop.errors import VoxloopError
     from voxloop.ledger.book import open_ledger
-    from voxloop.release.pending import list_pending
-    from voxloop.settings import get_settings
+    from voxloop.release.pending import list_waiting
+    from voxloop.release.policy import load_release_policy
+    from voxloop.settings import get_settings, now
 
     try:
-        entries = open_ledger(get_settings()).read()
+        entries, lasts = open_ledger(get_settings()).read(), load_release_policy().lasts
     except VoxloopError as problem:
         raise (AirflowException if problem.transient else AirflowFailException)(str(problem)) from None
-    return frozenset(entry.sequence for entry in list_pending(entries) if entry.task == task)
+    return frozenset(entry.sequence for entry in list_waiting(entries, now(), lasts) if entry.task == task)

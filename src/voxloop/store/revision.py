@@ -10,6 +10,8 @@ from voxloop.errors import RefusedError
 from voxloop.settings import get_settings
 
 UNKNOWN = "unknown"
+RUNS = ("components", "configs", "dags", "feature_repo", "pipelines", "src", "constraints.txt", "pyproject.toml")
+"""Code and configuration of a run: who changed these last trained, whatever was committed after it."""
 # A git hook sets these, and they would lead git to another tree than the one asked about.
 GIT = ("env", "-u", "GIT_DIR", "-u", "GIT_WORK_TREE", "-u", "GIT_INDEX_FILE", "git")
 
@@ -39,9 +41,11 @@ def read_code_revision(project_root: Path) -> CodeRevision:
 
 
 def read_authors(project_root: Path, commit: str) -> tuple[str, ...]:
-    """Return names and mails of who wrote a commit and who made it one; none when that cannot be told.
+    """Return names and mails of whose work a run of a commit is; none when that cannot be told.
 
-    An image holds no `.git`: the mail baked into it (`VOXLOOP_GIT_AUTHOR`) is believed.
+    They are who wrote the commit and who made it one, and the same of the last commit up to it that changed code or
+    configuration (`RUNS`): a correction of the README by another is no second pair of eyes. An image holds no `.git`:
+    the mail baked into it (`VOXLOOP_GIT_AUTHOR`) is believed.
 
     Args:
         project_root: The checkout.
@@ -50,8 +54,12 @@ def read_authors(project_root: Path, commit: str) -> tuple[str, ...]:
     baked = get_settings().git_author
     if baked and not (project_root / ".git").exists():
         return (baked,)
-    told = _git(project_root, "show", "--no-patch", "--format=%an%n%ae%n%cn%n%ce", "--end-of-options", commit)
-    return tuple(dict.fromkeys(line.strip() for line in (told or "").splitlines() if line.strip()))
+    people = "--format=%an%n%ae%n%cn%n%ce"
+    told = _git(project_root, "show", "--no-patch", people, "--end-of-options", commit)
+    changed = _git(project_root, "log", "-1", people, "--end-of-options", commit, "--", *RUNS)
+    if told is None or changed is None:
+        return ()
+    return tuple(dict.fromkeys(line.strip() for line in f"{told}\n{changed}".splitlines() if line.strip()))
 
 
 def require_clean(project_root: Path) -> CodeRevision:

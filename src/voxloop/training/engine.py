@@ -90,7 +90,8 @@ class Engine:
         self.inputs = [spec.name for spec in self.task.request(material.encoding).inputs]
         runnable = torch.compile(self.bare, dynamic=True) if self.recipe.devices.compile else self.bare
         self.network = fabric.setup_module(runnable)  # type: ignore[arg-type]
-        self.optimiser = _setup_optimiser(fabric, build_optimiser(self.bare, self.task, self.recipe))
+        scaled = scaler_of(fabric) is not None
+        self.optimiser = _setup_optimiser(fabric, build_optimiser(self.bare, self.task, self.recipe, scaled=scaled))
         self.average = WeightAverage(self.bare, self.recipe.optimiser.average_decay)
         self.statistics = StepStatistics(fabric, self.bare)
         self.keeper = PlaceKeeper(fabric, self.bare, self.optimiser.optimizer, self.average)

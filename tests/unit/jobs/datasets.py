@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
-from voxloop.data.manifest import Manifest, write_manifest
-from voxloop.data.schema import SCHEMA_VERSION, Utterance, make_row
+from voxloop.data.manifest import Manifest, load_manifest, write_manifest
+from voxloop.data.schema import ADDED_COLUMNS, SCHEMA_VERSION, Utterance, make_row
 from voxloop.data.shards import ShardWriter
 from voxloop.data.splits import SPLITS
+from voxloop.store.digests import digest_file
 
 LABELS = ("anger", "fear", "happiness", "neutral", "sadness", "surprise")
 
@@ -89,3 +91,17 @@ def write_dataset(folder: Path, rows: Iterable[dict[str, Any]]) -> Path:
         folder,
     )
     return folder
+
+
+def make_older(dataset: Path) -> Path:
+    """Write the shards of a dataset anew as they were before `ADDED_COLUMNS`, and their digests into its manifest."""
+    manifest, entries = load_manifest(dataset), []
+    for entry in manifest.shards:
+        path = dataset / entry.path
+        table = pq.read_table(path).drop_columns([*ADDED_COLUMNS])
+        path.unlink()  # a frozen one may not be written
+        pq.write_table(table, path)
+        entries.append(entry.model_copy(update={"sha256": digest_file(path)}))
+    (dataset / "manifest.json").unlink()
+    write_manifest(manifest.model_copy(update={"shards": tuple(entries)}), dataset)
+    return dataset

@@ -12,11 +12,15 @@ from tests.unit.data.broken_tables import spoil_pages
 from tests.unit.jobs.datasets import make_rows, write_dataset
 from tests.unit.release.archives import MemoryArchive, make_version
 from voxloop.data.erasure_places import Journal, Kind, classify, find_set
+from voxloop.data.evaluation_sets import verify_evaluation_set
 from voxloop.data.shards import read_manifest
 from voxloop.data.tombstones import read_tombstones
 from voxloop.errors import InputError, IntegrityError, ServiceUnavailableError
 from voxloop.jobs.erase import OUT_OF_REACH, describe, erase
 from voxloop.jobs.erasure import Erasure
+from voxloop.jobs.evalset import cut
+from voxloop.ledger.acts import list_counted_sets
+from voxloop.ledger.book import open_ledger
 from voxloop.release.reviews import SPEAKERS_ARTIFACT
 from voxloop.settings import Settings
 from voxloop.store.atomic import write_file
@@ -261,6 +265,18 @@ def test_every_place_is_named_for_what_it_is(settings: Settings, dataset: Path) 
         assert place is not None
         assert (place.kind, place.path) == expected
     assert classify(dataset.parent / "notes.txt", settings) is None
+
+
+def test_the_ledger_knows_an_evaluation_set_as_an_erasure_left_it(
+    settings: Settings, tmp_path: Path, archive: MemoryArchive
+) -> None:
+    rows = make_rows({"test": ["ann", "bob"]}, ("anger", "fear"))
+    frozen = cut(dataset=write_dataset(tmp_path / "fresh", rows), domain="home", date="2026-11-20")
+    before = list_counted_sets(open_ledger(settings).read(), "emotion")
+    Erasure(settings, archive, "ann", []).run()
+    after = list_counted_sets(open_ledger(settings).verify(), "emotion")
+    assert after == {frozen.name: verify_evaluation_set(frozen).digest} != before
+    assert verify_evaluation_set(frozen).speakers == 1
 
 
 def test_an_evaluation_set_is_known_by_its_task_and_name(tmp_path: Path) -> None:

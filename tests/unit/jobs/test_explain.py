@@ -158,3 +158,13 @@ def test_what_was_registered_leads_back_before_its_attempt_has_ended(tmp_path: P
 def test_an_unknown_name_is_told_what_names_there_are(ledger: Ledger, name: str) -> None:
     with pytest.raises(InputError, match="the ledger knows (0|nothing) of .* ledger show"):
         write_page(ledger.read(), name)
+
+
+@pytest.mark.parametrize(("said", "shown"), [({}, "because the first"), ({"by": "ann"}, "by ann, because the first")])
+def test_a_word_for_a_first_champion_is_shown_with_its_name_if_it_has_one(
+    ledger: Ledger, said: dict[str, str], shown: str
+) -> None:
+    """Entries of before had the reason alone."""
+    payload = {"because": "the first", **said}
+    ledger.append(Draft(kind="bootstrap", task="emotion", subject=MODEL, act="bootstrap/1", payload=payload, at=AT))
+    assert f"bootstrap    {shown}" in "\n".join(write_page(ledger.read(), "emotion"))

@@ -9,11 +9,13 @@ import pytest
 import soundfile
 
 from tests.faults.hostile_archives import HOSTILE
+from tests.fixtures.dated_corpus import describe_corpus
 from tests.fixtures.tiny_nemo import write_tiny_nemo, write_tone
 from voxloop.data.manifest import load_manifest
 from voxloop.data.shards import iter_audio, read_manifest
 from voxloop.data.tombstones import Tombstones, write_tombstones
-from voxloop.errors import InputError
+from voxloop.errors import CorpusError, InputError, IntegrityError
+from voxloop.jobs import ingest as job
 from voxloop.jobs.ingest import ingest
 from voxloop.settings import Settings, get_settings
 from voxloop.store.digests import digest_tree
@@ -238,3 +240,54 @@ def test_what_was_asked_wrongly_is_named(
     with pytest.raises(InputError, match=message):
         ingest(out=tmp_path / "out", **arguments)  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
+
+
+def test_as_of_a_moment_it_is_the_dataset_of_then_and_what_came_later_computes_nothing_anew(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = describe_corpus(tmp_path / "corpus", 0)
+    asked = {"corpus": "lhotse", "path": corpus, "recorded_before": "2026-01-06T02:00:00Z"}
+    then = ingest(out=tmp_path / "then", **asked)  # type: ignore[arg-type]
+    described = load_manifest(then)
+    assert described.recorded_before is not None
+    assert described.recorded_before.isoformat() == "2026-01-06T02:00:00+00:00"
+    describe_corpus(corpus, 1, 2)
+    capsys.readouterr()
+    later = ingest(out=tmp_path / "later", **asked)  # type: ignore[arg-type]
+    assert "step ingest: reused" in capsys.readouterr().out
+    shutil.move(settings.store, tmp_path / "away")
+    anew = ingest(out=tmp_path / "anew", **asked)  # type: ignore[arg-type]
+    said = capsys.readouterr().out
+    assert "recorded before 2026-01-06T02:00:00+00:00: 2 recorded at it or later are left out\n" in said
+    assert digest_tree(then) == digest_tree(later) == digest_tree(anew)
+    assert load_manifest(ingest(out=tmp_path / "all", corpus="lhotse", path=corpus)).utterances == 3
+
+
+def test_as_of_a_moment_before_anything_it_says_so(settings: Settings, tmp_path: Path) -> None:
+    corpus = describe_corpus(tmp_path / "corpus", 0, 1)
+    with pytest.raises(
+        CorpusError, match=r"all 2 utterances of corpus lhotse were recorded at 2026-01-01T00:00:00\+00:00"
+    ):
+        ingest(out=tmp_path / "out", corpus="lhotse", path=corpus, recorded_before="2026-01-01T00:00:00Z")
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_before_the_moment_that_change_under_it_are_no_result_and_later_ones_are_no_matter(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = describe_corpus(tmp_path / "corpus", 0)
+    read, arriving = job._read, [1]
+
+    def read_while_files_arrive(*asked: object) -> None:
+        read(*asked)  # type: ignore[arg-type]
+        for day in arriving:
+            describe_corpus(corpus, day)
+
+    monkeypatch.setattr(job, "_read", read_while_files_arrive)
+    asked = {"corpus": "lhotse", "path": corpus, "recorded_before": "2026-01-06T02:00:00Z"}
+    ingest(out=tmp_path / "out", **asked)  # type: ignore[arg-type]
+    shutil.move(settings.store, tmp_path / "away")
+    arriving[:] = [-1]
+    with pytest.raises(IntegrityError, match="changed while ingest read it"):
+        ingest(out=tmp_path / "other", **asked)  # type: ignore[arg-type]
+    assert not (tmp_path / "other").exists()

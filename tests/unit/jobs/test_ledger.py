@@ -12,11 +12,11 @@ from tests.unit.data.leak_datasets import make_rows, write_rows
 from tests.unit.ledger.books import AT, SetOfSpeech, another_tool, make_draft
 from voxloop.cli import run_command
 from voxloop.ledger.book import Ledger, open_ledger
-from voxloop.ledger.looks import LookPolicy, record_look
+from voxloop.ledger.looks import LookPolicy, OwnTestSplit, record_look
 from voxloop.release.routes import Route, record_route
 from voxloop.settings import Settings
 
-POLICY = LookPolicy(looks_per_set=100, warn_from_share=0.8)
+POLICY = LookPolicy(looks_per_set=100, looks_per_test_split=366, warn_from_share=0.8)
 
 
 @pytest.fixture
@@ -100,6 +100,16 @@ def test_looks_are_a_table_with_the_command_for_a_fresh_set(
     assert " ".join(table[3]).endswith("--task emotion")
     assert len(table) == 4
     assert run_command(["ledger", "looks", "--task", "asr"]) == 0
+
+
+def test_a_test_split_is_a_line_of_the_same_table(book: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    own = OwnTestSplit("emotion", "d" * 64)
+    for number in range(2):
+        record_look(book, own, challenger=f"m{number}", at=AT, policy=POLICY)
+    assert run_command(["ledger", "looks"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == [f"emotion/{own.name}", "2", "366", "364"]
+    assert run_command(["ledger", "looks", "--task", "asr"]) == 0
+    assert own.name not in capsys.readouterr().out
 
 
 def test_who_was_champion_is_a_table_by_the_ledger(book: Ledger, capsys: pytest.CaptureFixture[str]) -> None:

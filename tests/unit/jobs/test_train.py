@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.soak import in_soak
 from tests.unit.training.tones import TINY, tone_rows, write_tones
 from voxloop.errors import ConfigError, InputError, TrainingInterruptedError
 from voxloop.jobs.train import train
@@ -50,6 +51,7 @@ def test_wrong_names_are_explained(tmp_path: Path, arguments: dict[str, object],
     assert not (tmp_path / "out").exists()
 
 
+@in_soak("kills of trainings are counted in chaos")
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_killed_it_goes_on_and_ends_with_the_same_bytes(home: Path, tmp_path: Path) -> None:

@@ -12,13 +12,24 @@ from voxloop.config import find_config, load_config
 from voxloop.data.evaluation_sets import EvaluationSet
 from voxloop.errors import ConfigError, IntegrityError
 from voxloop.ledger.book import Ledger
-from voxloop.ledger.looks import FrozenSet, Look, LookAnswer, LookPolicy, list_looked_at, measure_wear, record_look
+from voxloop.ledger.looks import (
+    FrozenSet,
+    Look,
+    LookAnswer,
+    LookPolicy,
+    OwnTestSplit,
+    is_own_test_split,
+    list_looked_at,
+    list_own_test_splits,
+    measure_wear,
+    record_look,
+)
 
-POLICY = LookPolicy(looks_per_set=5, warn_from_share=0.8)
+POLICY = LookPolicy(looks_per_set=5, looks_per_test_split=3, warn_from_share=0.8)
 HOME = SetOfSpeech()
 
 
-def look(book: Ledger, challenger: str, of: SetOfSpeech = HOME) -> Look:
+def look(book: Ledger, challenger: str, of: FrozenSet = HOME) -> Look:
     return record_look(book, of, challenger=challenger, at=AT, policy=POLICY)
 
 
@@ -136,18 +147,49 @@ def test_a_raised_budget_lets_look_again(tmp_path: Path) -> None:
     book = open_book(tmp_path)
     for number in range(6):
         look(book, f"m{number}")
-    more = record_look(
-        book, HOME, challenger="m5", at=AT + timedelta(1), policy=LookPolicy(looks_per_set=6, warn_from_share=1)
-    )
+    raised = POLICY.model_copy(update={"looks_per_set": 6})
+    more = record_look(book, HOME, challenger="m5", at=AT + timedelta(1), policy=raised)
     assert more.answer is LookAnswer.COUNTED
 
 
 def test_the_budget_stands_in_configs() -> None:
     policy = load_config(LookPolicy, find_config("ledger"))
-    assert (policy.looks_per_set, policy.warn_from_share) == (100, 0.8)
-    with pytest.raises(ConfigError, match="looks_per_set"):
-        load_config(LookPolicy, find_config("ledger"), ["looks_per_set=0"])
+    assert (policy.looks_per_set, policy.looks_per_test_split, policy.warn_from_share) == (100, 366, 0.8)
+    for name in ("looks_per_set", "looks_per_test_split"):
+        with pytest.raises(ConfigError, match=name):
+            load_config(LookPolicy, find_config("ledger"), [f"{name}=0"])
 
 
 def test_nothing_was_looked_at_in_an_empty_ledger() -> None:
     assert measure_wear([], HOME, POLICY).left == 5
+
+
+def test_a_test_split_wears_by_its_rows_and_a_budget_of_its_own(tmp_path: Path) -> None:
+    book, own = open_book(tmp_path), OwnTestSplit("emotion", "d" * 64)
+    said = [look(book, f"m{number}", own) for number in range(4)]
+    assert [one.answer for one in said] == [LookAnswer.COUNTED] * 3 + [LookAnswer.SPENT]
+    assert said[3].wear is not None
+    warning = said[3].wear.warning(AT)
+    assert f"test split emotion/{own.name} has 0 of 3 looks left" in warning
+    assert "split.salt=2026-11-21" in warning
+    assert "voxloop evalset cut --from DATASET --domain DOMAIN --date 2026-11-21 --task emotion" in warning
+    assert look(book, "m0", own).answer is LookAnswer.REPEATED
+    assert look(book, "m0", OwnTestSplit("emotion", "e" * 64)).answer is LookAnswer.COUNTED
+    assert look(book, "m0", OwnTestSplit("asr", "d" * 64)).answer is LookAnswer.COUNTED
+    assert list_looked_at(book.read()) == []
+
+
+@pytest.mark.parametrize("name", ["test-2026-11-20", "test-2026-11-20-dev", "home-2026-11-20", "test"])
+def test_no_frozen_set_is_taken_for_a_test_split(name: str) -> None:
+    assert not is_own_test_split(name)
+
+
+def test_of_test_splits_the_last_is_shown_and_those_near_their_end(tmp_path: Path) -> None:
+    book = open_book(tmp_path)
+    worn, passed, last = (OwnTestSplit("emotion", letter * 64) for letter in "abc")
+    for number in range(3):
+        look(book, f"m{number}", worn)
+    for of in (passed, last):
+        look(book, "m9", of)
+    shown = list_own_test_splits(book.read(), POLICY)
+    assert {(one.name, one.looks, one.left) for one in shown} == {(worn.name, 3, 0), (last.name, 1, 2)}

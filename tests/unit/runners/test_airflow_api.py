@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import httpx
 import pytest
 
 from tests.conftest import free_ports
@@ -57,3 +60,54 @@ def test_a_long_silence_ends_the_following(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_run_that_goes_on_for_too_long_is_said_to_go_on() -> None:
     with pytest.raises(ServiceUnavailableError, match="still running after 0 s"):
         Replies("running", "running", "running").wait_for_run("nightly", "one", timeout=0, poll=0)
+
+
+class Answers(AirflowApi):
+    """A client whose server answers with these status codes, one after another."""
+
+    def __init__(self, *codes: int) -> None:
+        super().__init__("http://127.0.0.1:9", "password")
+        self._token = "token"
+        self.codes = list(codes)
+
+    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        request = httpx.Request(method, f"{self.url}{path}")
+        return httpx.Response(self.codes.pop(0), json={"detail": "Database error"}, request=request)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voxloop.runners.airflow_api.SERVER_ERROR_WAITS", (0.0, 0.0))
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(("codes", "new"), [((200,), True), ((500, 200), True), ((500, 503, 409), False)])
+def test_a_server_error_is_asked_again_and_no_run_starts_twice(codes: tuple[int, ...], new: bool) -> None:
+    api = Answers(*codes)
+    assert api.trigger("nightly", run_id="one", conf={}) is new
+    assert api.codes == []
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_lasting_server_error_is_told() -> None:
+    api = Answers(500, 500, 500, 200)
+    with pytest.raises(ServiceUnavailableError, match="500"):
+        api.trigger("nightly", run_id="one", conf={})
+    assert api.codes == [200]
+
+
+@pytest.mark.parametrize(("attempt", "asked"), [(None, 3), (1, 1)])
+def test_the_log_is_of_the_last_attempt_unless_another_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, attempt: int | None, asked: int
+) -> None:
+    paths = list[str]()
+
+    def get(self: AirflowApi, path: str, **query: str | int) -> dict[str, Any]:
+        paths.append(path)
+        return {"try_number": 3, "content": [{"event": "it failed"}]}
+
+    monkeypatch.setattr(AirflowApi, "_get", get)
+    assert AirflowApi("http://127.0.0.1:9", "password").task_log("nightly", "one", "train", attempt=attempt) == [
+        "it failed"
+    ]
+    assert paths[-1].endswith(f"/taskInstances/train/logs/{asked}")

@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,14 +15,14 @@ from tests.unit.release.approval_rows import append_approval
 from tests.unit.runners.own_airflow import Alarm, ApprovalTrigger, AssetWatcher, LedgerWatch, Waiting, encode_trigger
 from voxloop.errors import IntegrityError
 from voxloop.ledger.book import open_ledger
-from voxloop.settings import Settings
+from voxloop.settings import Settings, now
 
-AT = datetime(2026, 11, 29, tzinfo=UTC)
+AT = now()  # an approval of long ago waits no more
 ONE, TWO = ("emotion", 3, 7), ("asr", 1, 8)
 
 
-def approve(settings: Settings, number: int, task: str = "emotion") -> None:
-    append_approval(open_ledger(settings), task, number, AT)
+def approve(settings: Settings, number: int, task: str = "emotion", at: datetime = AT) -> None:
+    append_approval(open_ledger(settings), task, number, at)
 
 
 def test_it_travels_as_its_class_and_two_numbers() -> None:
@@ -66,6 +66,12 @@ def test_the_ledger_is_read_whole_once_and_then_what_was_added(
     approve(settings, 2)
     monkeypatch.setattr("voxloop.ledger.book.Ledger.read", lambda _: pytest.fail("it is known already"))
     assert watch.find_waiting() == (("emotion", 1, 1), ("emotion", 2, 2))
+
+
+def test_what_has_lapsed_is_not_heard(settings: Settings) -> None:
+    approve(settings, 1, at=AT - timedelta(days=15))
+    approve(settings, 2, at=AT - timedelta(days=13))
+    assert LedgerWatch().find_waiting() == (("emotion", 2, 2),)
 
 
 def test_a_ledger_that_was_restored_is_read_anew(settings: Settings) -> None:

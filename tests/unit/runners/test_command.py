@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from voxloop.runners.command import copy_output, run_process
+from voxloop.runners.nightly_retraining import run_training
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,6 +34,14 @@ def test_output_is_copied_as_it_comes_and_the_last_line_returned(capfd: pytest.C
     assert out.startswith(f"$ {sys.executable}")
     assert "one\n" in out
     assert "two\n" in out
+
+
+def test_a_parameter_that_is_wrong_ends_a_nightly_run_for_good(airflow_exceptions: ModuleType) -> None:
+    params = {"arguments": "local", "changes": {"settings.home": "/elsewhere"}}
+    with pytest.raises(
+        airflow_exceptions.AirflowFailException, match=r"a change of 'settings\.home'; what a run changes"
+    ):
+        run_training(params, "by hand")
 
 
 @pytest.mark.parametrize(

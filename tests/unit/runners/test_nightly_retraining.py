@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
+from voxloop.errors import InputError
 from voxloop.runners.nightly_retraining import describe_outcome, retraining_arguments, run_folder, training_arguments
 from voxloop.settings import Settings
+
+MOMENT = datetime(2026, 1, 2, 2, tzinfo=UTC)
 
 
 def test_what_is_null_is_left_to_the_file_of_arguments() -> None:
@@ -33,6 +38,43 @@ def test_what_is_null_is_left_to_the_file_of_arguments() -> None:
 def test_a_night_is_one_reason_however_it_comes_to_run(run_id: str, kind: str, episode: str) -> None:
     argv = retraining_arguments({"arguments": "dev", "task": "asr"}, run_id)
     assert argv == ["retrain", "--kind", kind, "--episode", episode, "--config", "dev", "--set", 'task="asr"']
+
+
+@pytest.mark.parametrize(
+    ("run_id", "bound"),
+    [("scheduled__a", True), ("backfill__a", True), ("manual__a", False), ("drift__asr__nine", False), ("mine", False)],
+)
+def test_a_night_learns_from_what_was_recorded_before_its_data_interval_ends(run_id: str, bound: bool) -> None:
+    argv = retraining_arguments({"arguments": "dev"}, run_id, MOMENT)
+    assert argv[-2:] == (["--set", 'recorded_before="2026-01-02T02:00:00+00:00"'] if bound else ["--config", "dev"])
+
+
+def test_changes_go_before_the_parameters_and_what_is_null_is_left_to_the_file() -> None:
+    params = {"arguments": "dev", "task": "asr", "reason": None, "changes": {"config": "small", "policy": None}}
+    assert retraining_arguments(params, "mine")[5:] == [
+        *("--config", "dev", "--set", 'task="asr"', "--set", 'config="small"'),
+    ]
+    bound = retraining_arguments({"arguments": "dev", "changes": {"recorded_before": ""}}, "scheduled__a", MOMENT)
+    assert bound[-2:] == ["--set", 'recorded_before=""'], "asked for by name, a night learns from all there is"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"settings.home": "/tmp/x"}, "a change of 'settings.home'; what a run changes are arguments"),
+        ({"overrides.0": "a=1"}, "a change of 'overrides.0'"),
+        ({"a=b": 1}, "a change of 'a=b'"),
+        ({"task": "asr"}, "changes holds 'task'; task has a field of its own; leave it out of changes"),
+        ({"retrain_id": "x"}, "changes holds 'retrain_id'; retrain_id is given by the retraining"),
+        (["config=small"], "it is an object"),
+    ],
+)
+def test_what_no_run_may_change_is_refused(changes: object, said: str) -> None:
+    params = {"arguments": "local", "changes": changes}
+    with pytest.raises(InputError, match=re.escape(said)):
+        retraining_arguments(params, "mine")
+    with pytest.raises(InputError):
+        training_arguments(params, Path("/out"))
 
 
 def test_why_stands_in_the_ledger_and_is_no_argument_of_the_pipeline() -> None:

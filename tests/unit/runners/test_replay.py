@@ -179,7 +179,7 @@ def change_data(_settings: Settings, patch: pytest.MonkeyPatch) -> None:
     [
         (spoil_record, "ingest", "has no record that this runner sealed"),
         (change_code, "code", f"code and configuration are {'e' * 12}"),
-        (change_data, "data", f"is {'d' * 12}, None was bound"),
+        (change_data, "data", f"the corpus world is {'d' * 12}, "),
     ],
 )
 @slow

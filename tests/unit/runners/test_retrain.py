@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from voxloop.errors import InputError, RefusedError, ServiceUnavailableError, VoxloopError
+from tests.fixtures.dated_corpus import describe_corpus
+from voxloop.errors import ConfigError, InputError, RefusedError, ServiceUnavailableError, VoxloopError
 from voxloop.ledger.book import open_ledger
 from voxloop.monitoring.retraining import ASKED, Reason, list_retrainings
 from voxloop.runners import retrain as runner
@@ -225,6 +226,69 @@ def test_a_night_with_nothing_new_is_not_trained_and_says_since_when(
     monkeypatch.setattr(runner, "digest_recipe", lambda _settings: "e" * 64)
     night(5)
     assert len(pipeline.runs) == 5, "other arguments, data or code are news"
+
+
+def night_of(day: int, folder: Path, *overrides: str) -> Path:
+    """Give the reason of a night, as of its own moment."""
+    places = (f"corpus_path={folder}", "corpus=lhotse", f"recorded_before=2026-01-{day:02d}T02:00:00Z")
+    return retrain(kind="night", episode=f"2026-01-{day:02d}", overrides=(*places, *overrides))
+
+
+def test_what_is_recorded_later_changes_no_data_of_an_earlier_night(
+    settings: Settings, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    corpus = describe_corpus(tmp_path / "corpus", 0)
+    pipeline.fail(ServiceUnavailableError("MLflow does not answer"))
+    with pytest.raises(ServiceUnavailableError):
+        night_of(6, corpus)
+    describe_corpus(corpus, 1)
+    (corpus / "README").write_text("no row names it")
+    pipeline.does = lambda: None
+    night_of(6, corpus)
+    assert states(settings) == [("judged", ["data PASS, gate PASS, version 3"])], "gone on with, not ended"
+    night_of(7, corpus)
+    assert len(states(settings)) == 2, "the next night has something new"
+    pipeline.fail(ServiceUnavailableError("MLflow does not answer"))
+    describe_corpus(corpus, 3)
+    with pytest.raises(ServiceUnavailableError):
+        night_of(9, corpus)
+    describe_corpus(corpus, -1)  # recorded long ago, and brought today
+    with pytest.raises(RefusedError, match="its data changed"):
+        night_of(9, corpus)
+
+
+def test_a_night_without_new_rows_has_nothing_new_whatever_its_moment(
+    settings: Settings, pipeline: Pipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = describe_corpus(tmp_path / "corpus", 0)
+    first = night_of(6, corpus)
+    assert night_of(7, corpus) == first
+    assert "nothing_new" in json.loads(capsys.readouterr().out.splitlines()[-1])
+    retrain(kind="drift", episode="nine", overrides=(f"corpus_path={corpus}", "corpus=lhotse"))
+    assert len(pipeline.runs) == 1, "nor has drift, which learns from all there is, and it is the same"
+    describe_corpus(corpus, 5)
+    assert night_of(8, corpus) == first, "it comes later than the eighth"
+    night_of(8, corpus, "config=base")
+    night_of(12, corpus)
+    assert len(pipeline.runs) == 3
+
+
+def test_where_the_rows_are_not_seen_only_the_same_moment_is_nothing_new(
+    settings: Settings, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    for day in (6, 7):
+        night_of(day, tmp_path / "on another machine")
+    moments = [run["recorded_before"] for run in pipeline.runs]
+    assert moments == ["2026-01-06T02:00:00+00:00", "2026-01-07T02:00:00+00:00"], "spelt again, as YAML read them"
+
+
+def test_a_moment_that_is_none_is_refused_before_anything_is_claimed(settings: Settings, pipeline: Pipeline) -> None:
+    with pytest.raises(InputError, match="recorded_before = 'yesterday'"):
+        ask(overrides=("recorded_before=yesterday",))
+    with pytest.raises(ConfigError, match="'corpus_paht' is not a key"):
+        ask(overrides=("corpus_paht=x",))
+    assert states(settings) == []
+    assert pipeline.runs == []
 
 
 def test_a_night_after_one_that_failed_is_trained(settings: Settings, pipeline: Pipeline) -> None:

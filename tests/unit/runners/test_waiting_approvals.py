@@ -12,9 +12,9 @@ from voxloop.release.freezes import freeze_family
 from voxloop.release.versions import MODEL_DIGEST, ModelVersion
 from voxloop.runners import waiting_approvals
 from voxloop.runners.waiting_approvals import deploy_waiting
-from voxloop.settings import Settings
+from voxloop.settings import Settings, now
 
-AT = datetime(2026, 11, 29, tzinfo=UTC)
+AT = now()  # an approval of long ago waits no more
 
 
 def make_version(number: int) -> ModelVersion:

@@ -90,6 +90,16 @@ def test_the_authors_of_a_commit_are_who_wrote_it_and_who_made_it_one(checkout: 
     )
 
 
+def test_who_changed_the_configuration_trained_whatever_was_committed_after_it(checkout: Path) -> None:
+    (checkout / "configs").mkdir()
+    for name, author in (("configs/a.yaml", "Ann <ann@example.org>"), ("README.md", "Bob <bob@example.org>")):
+        (checkout / name).write_text("a: 1\n")
+        git(checkout, "add", name)
+        git(checkout, "commit", "-qm", name, "--author", author)
+    head = git(checkout, "rev-parse", "HEAD")
+    assert {"ann@example.org", "bob@example.org"} <= set(read_authors(checkout, head))
+
+
 @pytest.mark.parametrize("commit", ["0" * 40, UNKNOWN, "", "--help"])
 def test_the_authors_of_no_commit_are_not_known(checkout: Path, commit: str) -> None:
     assert read_authors(checkout, commit) == ()

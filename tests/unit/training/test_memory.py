@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from voxloop.settings import Settings, child_environment
+from tests.soak import in_soak
+from voxloop.settings import child_environment
 
 GROW = """
 import sys
@@ -40,7 +41,7 @@ def measure(**environment: str) -> float:
     return float(done.stdout)
 
 
-@pytest.mark.skipif(Settings().trials < 1, reason="two minutes of the processor: in `make soak`")
+@in_soak("two minutes of the processor")
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
 def test_batches_of_ever_new_lengths_are_not_kept() -> None:

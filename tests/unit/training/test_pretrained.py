@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.soak import in_soak
 from tests.unit.jobs.datasets import write_dataset
 from tests.unit.tasks.asr_tones import tone_waveform
 from tests.unit.tasks.tiny_backbones import write_backbone
@@ -194,6 +195,7 @@ def test_a_recogniser_trains_and_exports(tmp_path: Path, kind: str, changes: dic
     assert json.loads((tmp_path / "model" / "parity.json").read_text())["largest"] <= 1e-4
 
 
+@in_soak("ranks are tried without a backbone")
 @pytest.mark.slow
 def test_two_ranks_learn_what_one_process_does(few: Path, tmp_path: Path) -> None:
     write_backbone(tmp_path / "source", "wavlm", feat_extract_norm="group", **STILL)

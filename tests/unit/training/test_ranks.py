@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from tests.soak import in_soak
 from tests.unit.training.trainings import Ranks, server
 
 __all__ = ["server"]
 
 pytestmark = pytest.mark.slow  # three trainings by one process before the first by two
+
+IN_SOAK = in_soak("half a minute, and its twin is tried")
 
 TWO = ("epochs=2", "batching.batches_a_step=2")
 BATCH_NORM = (*TWO, "network.norm=batch", "optimiser.average_decay=0.9")
@@ -58,7 +61,7 @@ def alone(server: ForkServerContext, tones: Path, tmp_path_factory: pytest.TempP
         ("ddp", "two", TWO),
         ("ddp", "batch norm", BATCH_NORM),
         ("fsdp2", "two", TWO),
-        ("fsdp2", "batch norm", BATCH_NORM),
+        pytest.param("fsdp2", "batch norm", BATCH_NORM, marks=IN_SOAK),
     ],
 )
 def test_two_ranks_have_the_curve_of_one(
@@ -77,7 +80,7 @@ def test_two_ranks_have_the_curve_of_one(
         assert found["dev_loss"] == pytest.approx(wanted["dev_loss"], rel=1e-3)
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
+@pytest.mark.parametrize("strategy", [pytest.param("ddp", marks=IN_SOAK), "fsdp2"])
 def test_ranks_sum_gradients_of_several_batches_and_average_weights(
     server: ForkServerContext, alone: dict[str, Ranks], tones: Path, tmp_path: Path, strategy: str
 ) -> None:
@@ -112,7 +115,7 @@ def test_sigterm_to_one_rank_stops_all_and_any_strategy_goes_on(
     assert [path.name for path in sorted((tmp_path / "kept").glob("step-*"))][-1].startswith(f"step-{done:09d}")
 
 
-@pytest.mark.parametrize(("count", "strategy"), [(1, "ddp"), (2, "fsdp2")])
+@pytest.mark.parametrize(("count", "strategy"), [pytest.param(1, "ddp", marks=IN_SOAK), (2, "fsdp2")])
 def test_what_ddp_saved_any_strategy_goes_on_from(
     server: ForkServerContext, alone: dict[str, Ranks], tones: Path, tmp_path: Path, count: int, strategy: str
 ) -> None:
@@ -127,7 +130,7 @@ def test_what_ddp_saved_any_strategy_goes_on_from(
     assert_same_curve(went_on.steps(), alone["two"].steps()[2:])
 
 
-@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize("lost", [pytest.param(0, marks=IN_SOAK), 1])
 def test_a_lost_rank_ends_the_others_with_a_checkpoint(
     server: ForkServerContext, tones: Path, tmp_path: Path, lost: int
 ) -> None:

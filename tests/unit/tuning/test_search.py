@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from tests.soak import in_soak
 from tests.unit.training.tones import tone_rows, write_tones
 from tests.unit.training.trainings import server
 from tests.unit.tuning.studies import RATE, assert_whole, keep, make_plan, make_space, read_journal, start_tune, work
 from voxloop.errors import InputError, TrainingInterruptedError, VoxloopError
-from voxloop.settings import Settings, get_settings
+from voxloop.settings import Settings
 from voxloop.training.interruption import Interruption
 from voxloop.tuning.plan import open_study
 from voxloop.tuning.results import write_results
@@ -147,7 +148,7 @@ def test_two_workers_share_one_study_and_its_result(
     assert sum("step tune: computed" in text for text in told) == 1
 
 
-@pytest.mark.skipif(Settings().trials < 1, reason="kills of a search are counted in chaos: in `make soak`")
+@in_soak("kills of a search are counted in chaos")
 @pytest.mark.slow
 def test_a_killed_workers_trial_is_gone_on_with_by_the_other(
     server: ForkServerContext, settings: Settings, dataset: Path, tmp_path: Path
@@ -169,7 +170,7 @@ def test_a_killed_workers_trial_is_gone_on_with_by_the_other(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(get_settings().trials < 1, reason="ten trainings, half of them by two ranks: in `make soak`")
+@in_soak("ten trainings, half of them by two ranks")
 def test_two_ranks_end_the_trials_that_one_process_ends(home: Path, dataset: Path) -> None:
     """The pruner is asked in the process that started the ranks; all of them hear its answer."""
     space = make_space(trials=5, parameters=[RATE])
