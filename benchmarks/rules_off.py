@@ -22,7 +22,7 @@ from voxloop.config import Overrides, find_config, load_config
 from voxloop.errors import VoxloopError
 from voxloop.selftest.config import SelfTestConfig
 from voxloop.selftest.report import as_lines, is_green, summarise
-from voxloop.selftest.rules_off import NOT_ALONE, find_miss, list_rules, switch_off
+from voxloop.selftest.rules_off import find_miss, list_rules, switch_off
 from voxloop.selftest.suite import Suite, collect_suite
 from voxloop.selftest.trial import Outcome
 from voxloop.settings import get_settings
@@ -38,12 +38,10 @@ class Switched:
     Args:
         rule: Which.
         miss: The first candidate that did not come out as it must; None where nobody noticed.
-        excused: Why none has to, where that is known.
     """
 
     rule: str
     miss: Outcome | None
-    excused: str
 
     @property
     def is_red(self) -> bool:
@@ -58,7 +56,7 @@ class Switched:
     def line(self) -> str:
         """Return it for a person."""
         if self.miss is None:
-            return f"{self.rule:<52} {'not noticed' if not self.excused else 'not alone':<12} {self.excused}"
+            return f"{self.rule:<52} not noticed"
         return f"{self.rule:<52} {'red':<12} {self.miss.name}: {self.miss.verdict or 'none'}"
 
 
@@ -79,33 +77,33 @@ def measure(
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="rules-off-") as folder:
         suite = collect_suite(task, seed, config, Path(folder), of_rules=True)
-        whole, planted, found = judge_rules(suite, task)
+        whole, planted, found = judge_rules(suite)
     print(json.dumps(conclude(task, seed, whole, planted, found) | {"seconds": round(time.monotonic() - started)}))
     if not holds(whole, planted, found):
         raise VoxloopError(
             f"{task}, seed {seed}: the self-test is not green, or not red without a rule",
-            rule="every rule is needed but those of NOT_ALONE",
+            rule="every rule is needed",
             remedy="see the lines above",
         )
 
 
-def judge_rules(suite: Suite, task: str) -> tuple[list[Outcome], list[Outcome], list[Switched]]:
+def judge_rules(suite: Suite) -> tuple[list[Outcome], list[Outcome], list[Switched]]:
     """Return what the self-test says, what was planted for single rules comes to, and each rule switched off."""
     whole = suite.judge()
-    rules, excused = list_rules(suite.policy), NOT_ALONE[task]
-    planted = [one for rule in rules if rule not in excused for one in suite.judge_rule(rule)]
+    rules = list_rules(suite.policy)
+    planted = [one for rule in rules for one in suite.judge_rule(rule)]
     print("\n".join(as_lines([*whole, *planted])), flush=True)
     print(f"self-test: {summarise(whole)}; of single rules: {summarise(planted)}", flush=True)
     found = []
     for rule in rules:
-        found.append(Switched(rule, find_miss(suite, rule, switch_off(suite.policy, rule)), excused.get(rule, "")))
+        found.append(Switched(rule, find_miss(suite, rule, switch_off(suite.policy, rule))))
         print(found[-1].line(), flush=True)
     return whole, planted, found
 
 
 def holds(whole: Sequence[Outcome], planted: Sequence[Outcome], found: Sequence[Switched]) -> bool:
-    """Return whether all candidates come out as they must, and without any rule that is needed alone one does not."""
-    return is_green(whole) and all(one.good for one in planted) and all(one.is_red or one.excused for one in found)
+    """Return whether all candidates come out as they must, and without any rule one does not."""
+    return is_green(whole) and all(one.good for one in planted) and all(one.is_red for one in found)
 
 
 def conclude(
@@ -122,8 +120,7 @@ def conclude(
         "rules": len(found),
         "red": sum(one.is_red for one in found),
         "goes_through": [one.rule for one in found if one.goes_through],
-        "not_alone": [one.rule for one in found if not one.is_red and one.excused],
-        "not_noticed": [one.rule for one in found if not one.is_red and not one.excused],
+        "not_noticed": [one.rule for one in found if not one.is_red],
     }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from voxloop.config import find_config, load_config
 from voxloop.evaluation.exported_model import ExportedModel
@@ -58,6 +59,11 @@ class Bench:
         return self.folder / "dataset"
 
     @property
+    def features(self) -> Path | None:
+        """What the step `features` would tell of the world's utterances; None where the family takes none."""
+        return self.folder / f"{self.family.FEATURES}.parquet" if self.family.FEATURES else None
+
+    @property
     def model(self) -> Path:
         """The sound model, exported."""
         return self.folder / "model"
@@ -81,7 +87,7 @@ class Bench:
     def _halves(self) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
         from voxloop.data.known_features import iter_rows
 
-        rows = list(iter_rows(self.dataset, "test", audio=self.family.AUDIO))
+        rows = list(iter_rows(self.dataset, "test", audio=self.family.AUDIO, features=self.features))
         speakers = sorted({str(row["speaker_id"]) for row, _ in rows})
         seen = set(speakers[::2])
         return (
@@ -104,7 +110,7 @@ class Bench:
         """Return the training rows with their sound."""
         from voxloop.data.known_features import iter_rows
 
-        return list(iter_rows(self.dataset, "train", audio=self.family.AUDIO))
+        return list(iter_rows(self.dataset, "train", audio=self.family.AUDIO, features=self.features))
 
 
 def prepare_bench(task: str, seed: int, config: SelfTestConfig, folder: Path) -> Bench:
@@ -127,7 +133,7 @@ def prepare_bench(task: str, seed: int, config: SelfTestConfig, folder: Path) ->
 
 
 def make_world(bench: Bench) -> None:
-    """Write the dataset."""
+    """Write the dataset, and the table of features where the family takes one."""
     from voxloop.data.corpora import find_corpus
     from voxloop.data.ingestion import write_dataset
 
@@ -136,6 +142,18 @@ def make_world(bench: Bench) -> None:
     config = load_config(reader.config_model, find_config("corpora", "world"), changes)
     bench.dataset.mkdir()
     write_dataset(reader, reader.list_candidates(config, None), config, bench.dataset)
+    if bench.features is not None:
+        _measure_prosody(bench.dataset, bench.features)
+
+
+def _measure_prosody(dataset: Path, table: Path) -> None:
+    import pyarrow.parquet as pq
+
+    from voxloop.data.prosody_tables import FeaturesConfig, measure_utterances
+    from voxloop.data.shards import iter_audio
+
+    config = load_config(FeaturesConfig, find_config("features", "prosody"))
+    pq.write_table(measure_utterances(iter_audio(dataset), config), table)
 
 
 def train_model(bench: Bench, dataset: Path, model: Path, overrides: Sequence[str]) -> Path:
@@ -149,7 +167,7 @@ def train_model(bench: Bench, dataset: Path, model: Path, overrides: Sequence[st
     recipe: Recipe = load_config(bench.family.Config, find_config("tasks", bench.task, bench.config.recipe), changes)
     weights = model.with_name(f"{model.name}-weights")
     weights.mkdir(parents=True)
-    fit_task(dataset, weights, task=bench.family, recipe=recipe)
+    fit_task(dataset, weights, task=bench.family, recipe=recipe, features=bench.features)
     model.mkdir(parents=True)
     export_model(weights, model, load_config(ExportConfig, find_config("export")))
     return model
@@ -158,11 +176,17 @@ def train_model(bench: Bench, dataset: Path, model: Path, overrides: Sequence[st
 def ask_model(bench: Bench, model: Path, rows: Sequence[Pair]) -> list[Answer]:
     """Return what a model says of rows; every number must be finite."""
     opened = ExportedModel(model, threads=1, task=bench.task)
-    requests = [
+    requests = make_requests(bench, model, rows)
+    return [answer or {} for answer in opened.answer(requests, batch=bench.config.batch)]
+
+
+def make_requests(bench: Bench, model: Path, rows: Sequence[Pair]) -> list[dict[str, npt.NDArray[Any]]]:
+    """Return what the model in a folder is asked about rows."""
+    opened = ExportedModel(model, threads=1, task=bench.task)
+    return [
         opened.task.make_request(row, None if sound is None else to_int16(sound), opened.encoding)
         for row, sound in rows
     ]
-    return [answer or {} for answer in opened.answer(requests, batch=bench.config.batch)]
 
 
 def measure_rows(bench: Bench, rows: Sequence[Pair], answers: Sequence[Answer]) -> float:

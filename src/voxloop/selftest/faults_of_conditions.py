@@ -1,4 +1,4 @@
-"""Faults that the rows as they are do not show: deaf in noise, hanging on the level, on the batch, on every word."""
+"""Faults that the rows as they are do not show: deaf in noise, hanging on the level, the batch, a word or a feature."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voxloop.selftest.bench import Bench
+from voxloop.selftest.bench import Bench, make_requests
 from voxloop.selftest.challenge import Challenge
 from voxloop.selftest.controls import better
 from voxloop.selftest.graph_copy import GraphCopy
@@ -71,6 +71,16 @@ def needs_every_word(bench: Bench, folder: Path) -> Challenge:
     known = copy.node("Cast", [copy.node("Greater", ["words", copy.constant(np.array(0))])], to=7)
     count = copy.node("ReduceSum", [known, copy.constant(np.array([1]))], keepdims=1)
     return _wrong_where(bench, copy, copy.node("LessOrEqual", [count, copy.constant(np.array(fewest))]), folder)
+
+
+def needs_every_feature(bench: Bench, folder: Path) -> Challenge:
+    """A better model that is wrong where more of the features are missing than ever are in the world."""
+    requests = make_requests(bench, bench.model, bench.unseen_rows)
+    most = max(int(np.count_nonzero(np.isnan(request["features"]))) for request in requests)
+    copy = GraphCopy(bench.model)
+    missing = copy.node("Cast", [copy.node("IsNaN", ["features"])], to=7)
+    count = copy.node("ReduceSum", [missing, copy.constant(np.array([1]))], keepdims=1)
+    return _wrong_where(bench, copy, copy.node("Greater", [count, copy.constant(np.array(most))]), folder)
 
 
 def _count_words(bench: Bench, text: str | None, language: str | None) -> int:

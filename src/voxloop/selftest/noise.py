@@ -16,16 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from voxloop.errors import VoxloopError
-from voxloop.evaluation.exported_model import ExportedModel
-from voxloop.selftest.bench import Bench, Pair, ask_model, measure_rows
+from voxloop.selftest.bench import Bench, Pair, ask_model, make_requests, measure_rows
 from voxloop.selftest.graph_copy import GraphCopy
 from voxloop.selftest.wrong_answers import WRONG
-from voxloop.speech.waveform import to_int16
 from voxloop.tasks import Answer
 
 PRIME = 1_000_003
 READ = 1_600
 """Samples, or words, at the start of a request that the hash reads."""
+HASHED = ("waveform", "words")
+"""Inputs that are hashed; a request has one of them."""
 LINEAR = ("uar", "wer")
 """Measures that are means over rows."""
 DRAWS, HALVINGS = 12, 10
@@ -158,26 +158,22 @@ def hash_rows(bench: Bench, rows: Sequence[Pair], weights: Weights, folder: Path
 
     The bench's own model where none is given: the encoding is what matters.
     """
-    model = ExportedModel(folder or bench.model, threads=1, task=bench.task)
-    requests = [
-        model.task.make_request(row, None if sound is None else to_int16(sound), model.encoding) for row, sound in rows
-    ]
-    return hash_requests(requests, weights)
+    return hash_requests(make_requests(bench, folder or bench.model, rows), weights)
 
 
 def hash_requests(requests: Iterable[Mapping[str, npt.NDArray[Any]]], weights: Weights) -> list[float]:
-    """Return the hash of each request by its first input, in [0, 1); sound as 16-bit samples or as they are scaled."""
+    """Return the hash of each request by its sound or its words, in [0, 1); sound as 16-bit samples or as scaled."""
     found = []
     for request in requests:
-        read = np.asarray(next(iter(request.values())))[:READ]
+        read = np.asarray(request[_find_hashed(request)])[:READ]
         numbers = (np.rint(read * 32_768.0) if read.dtype.kind == "f" else read).astype(np.int64)
         found.append(int(numbers @ weights[: len(numbers)]) % PRIME / PRIME)
     return found
 
 
 def add_hash(copy: GraphCopy, weights: Weights) -> str:
-    """Add the hash of the first input, float32 [batch, 1]; in whole numbers, so that padding changes nothing."""
-    numbers = copy.inputs[0]
+    """Add the hash of sound or words, float32 [batch, 1]; in whole numbers, so that padding changes nothing."""
+    numbers = _find_hashed(copy.inputs)
     if numbers == "waveform":
         scaled = copy.node("Mul", [numbers, copy.constant(np.float32(32_768.0))])
         numbers = copy.node("Cast", [copy.node("Round", [scaled])], to=7)
@@ -188,3 +184,8 @@ def add_hash(copy: GraphCopy, weights: Weights) -> str:
     total = copy.node("ReduceSum", [copy.node("Mul", [read, kept]), axis], keepdims=1)
     rest = copy.node("Cast", [copy.node("Mod", [total, copy.constant(np.array(PRIME))])], to=1)
     return copy.node("Div", [rest, copy.constant(np.float32(PRIME))])
+
+
+def _find_hashed(inputs: Iterable[str]) -> str:
+    """Return which input is hashed: one that varies in length and is never missing, as a feature may be."""
+    return next(name for name in inputs if name in HASHED)

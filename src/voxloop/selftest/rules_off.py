@@ -18,16 +18,6 @@ LESS_IS_BETTER = ("wer", "ece")
 ANYTHING = 1e9
 """A limit or margin that nothing exceeds."""
 
-NOT_ALONE: dict[str, Mapping[str, str]] = {
-    "asr": {},
-    "emotion": {},
-    "personality": {
-        "robustness: a fifth of the features lost": "the self-test's model reads words alone and is asked no features",
-        "robustness.minimum_speakers": "19 speakers of four utterances are too few utterances as well",
-    },
-}
-"""Rules of shipped policies that no fault of that family's self-test needs by themselves, each with the reason."""
-
 
 @dataclass(frozen=True)
 class Rule:

@@ -54,6 +54,7 @@ FAULTS: dict[str, Fault] = {
     "unfair to a group": faults_of_slices.unfair_to_a_group,
     "deaf in noise": faults_of_conditions.deaf_in_noise,
     "needs every word": faults_of_conditions.needs_every_word,
+    "needs every feature": faults_of_conditions.needs_every_feature,
     "hangs on the level": faults_of_conditions.hangs_on_level,
     "hangs on the batch": faults_of_conditions.hangs_on_batch,
     "noise of twice the margin": controls.noise,
