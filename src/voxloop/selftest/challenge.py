@@ -22,6 +22,7 @@ class Challenge:
         true_loss: What it loses to the champion in the policy's first measure on rows the gate never sees, where that
             was measured.
         changed: What its evaluation asks otherwise than it must, as fields of `ScoringConfig`.
+        known_sets: Digests of frozen sets that the ledger knows of its family, by name.
     """
 
     model: Path
@@ -30,6 +31,7 @@ class Challenge:
     is_reason: bool = False
     true_loss: float | None = None
     changed: Mapping[str, object] = field(default_factory=dict)
+    known_sets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Nothing is wrong with it but that nobody can know.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 from voxloop.selftest.bench import Bench, Pair
 from voxloop.selftest.challenge import Challenge
 from voxloop.selftest.controls import better
+
+FORGOTTEN = "forgotten"
+"""Name of a frozen set that was never evaluated."""
 
 
 def few_speakers(bench: Bench, folder: Path) -> Challenge:
@@ -39,6 +43,11 @@ def easier_questions(bench: Bench, folder: Path) -> Challenge:
     """Nobody is asked about a quiet noise in which nobody speaks."""
     golden = bench.config.golden.model_copy(update={"silence_db": ()})
     return replace(better(bench, folder), changed={"golden": golden})
+
+
+def left_out_set(bench: Bench, folder: Path) -> Challenge:
+    """Nobody is asked about a frozen set that the ledger knows."""
+    return replace(better(bench, folder), known_sets={FORGOTTEN: hashlib.sha256(FORGOTTEN.encode()).hexdigest()})
 
 
 def deal_rows(rows: tuple[Pair, ...]) -> tuple[Pair, ...]:

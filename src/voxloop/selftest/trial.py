@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voxloop.config import find_config, load_config
 from voxloop.errors import VoxloopError
+from voxloop.evaluation.case import Known
 from voxloop.evaluation.evaluate import EvaluationRows, evaluate_model
 from voxloop.evaluation.gate import judge_evaluation
 from voxloop.evaluation.golden import measure_golden
@@ -67,6 +68,7 @@ FAULTS: dict[str, Fault] = {
     "too few utterances": faults_of_evidence.few_utterances,
     "a label hardly there": faults_of_evidence.rare_label,
     "easier questions": faults_of_evidence.easier_questions,
+    "a frozen set left out": faults_of_evidence.left_out_set,
 }
 
 
@@ -82,6 +84,7 @@ class Evidence:
         asked: How it had to be asked.
         is_reason: Whether the set gave the reason for the retraining.
         true_loss: See `Challenge`.
+        known_sets: See `Challenge`.
         data: What was said of the data.
         crash: Why there is no evaluation.
     """
@@ -93,6 +96,7 @@ class Evidence:
     asked: ScoringConfig
     is_reason: bool = False
     true_loss: float | None = None
+    known_sets: Mapping[str, str] = field(default_factory=dict)
     data: DataAnswer | None = None
     crash: str = ""
 
@@ -134,7 +138,13 @@ def collect_evidence(name: str, make: Fault, bench: Bench) -> Evidence:
         evaluation = _evaluate(made, bench, blank.asked, folder)
     except Exception as crash:  # noqa: BLE001 - one candidate that cannot be made is missed; the others are still tried
         return replace(blank, crash=describe_crash(crash))
-    return replace(blank, evaluation=evaluation, is_reason=made.is_reason, true_loss=made.true_loss)
+    return replace(
+        blank,
+        evaluation=evaluation,
+        is_reason=made.is_reason,
+        true_loss=made.true_loss,
+        known_sets=made.known_sets,
+    )
 
 
 def describe_crash(crash: Exception) -> str:
@@ -218,6 +228,7 @@ def _judge(evidence: Evidence, policy: GatePolicy) -> tuple[Verdict | None, list
         task=evidence.task,
         reason_set=TEST_SPLIT if evidence.is_reason else None,
         asked=evidence.asked,
+        known=Known(sets=evidence.known_sets, champion_ever=True),
     )
     return judgement.verdict, read_objections(judgement)
 
