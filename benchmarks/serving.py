@@ -36,7 +36,8 @@ from benchmarks.evaluation import BareLoop, speak_utterances, write_model
 from benchmarks.report import Finding
 from voxloop.adapters.mlflow_server import find_free_port
 from voxloop.adapters.triton import TritonServer
-from voxloop.adapters.triton_model import ServedModel, make_batch, read_served
+from voxloop.adapters.triton_keys import make_inference_headers
+from voxloop.adapters.triton_model import ServedModel, make_batch
 from voxloop.gateway.keys import KeyBook
 from voxloop.ledger.book import open_ledger
 from voxloop.local.programs import build_program
@@ -123,11 +124,12 @@ class _Direct:
 
     def __init__(self, settings: Settings, served: ServedModel, waveform: Waveform) -> None:
         self._client = InferenceServerClient(f"{settings.host}:{settings.ports.triton_http}")
+        self._headers = make_inference_headers(settings)
         self._served, self._waveform = served, to_int16(waveform)
 
     def ask(self) -> dict[str, Any]:
         inputs = self._served.write_inputs(make_batch(self._served.make_request({}, self._waveform)))
-        outputs = self._served.read_outputs(self._client.infer(self._served.name, inputs))
+        outputs = self._served.read_outputs(self._client.infer(self._served.name, inputs, headers=self._headers))
         answer = self._served.decode({name: array[0] for name, array in outputs.items()})
         assert answer is not None
         return answer
@@ -222,10 +224,10 @@ def _put_into_service(settings: Settings, folder: Path) -> ServedModel:
     with TritonServer(settings) as server:
         server.stage(name, folder, digest)
         server.load(name)
+        served = server.read_model(name)
     route = Route(task="emotion", weights={digest: 1.0}, shadow=None, is_on=True, salt="benchmark", fallback=None)
     record_route(open_ledger(settings), route, act="route/benchmark", at=now())
-    with InferenceServerClient(f"{settings.host}:{settings.ports.triton_http}") as client:
-        return read_served(name, client.get_model_config(name))
+    return served
 
 
 @contextmanager

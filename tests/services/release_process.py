@@ -97,7 +97,11 @@ class Stranger:
         request = urllib.request.Request(
             f"{self.settings.triton_url}/v2/models/{name}/infer",
             json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
+            {"Content-Type": "application/json", "x-voxloop-key": self._key},
         )
         with urllib.request.urlopen(request, timeout=60) as told:
             return list(json.load(told)["outputs"][0]["data"])
+
+    @property
+    def _key(self) -> str:
+        return (self.settings.home / "triton" / "inference.key").read_bytes().hex()

@@ -1,6 +1,6 @@
 """A stranger's check of what is served: stock clients only, nothing of voxloop.
 
-Makes a WAV, asks Triton over raw KServe v2 HTTP, runs the ONNX file that MLflow holds under the champion's digest on
+Makes a WAV, asks Triton over raw KServe v2 HTTP with the key of a file, runs the ONNX file that MLflow holds under the champion's digest on
 the same samples, and prints both answers as one JSON line.
 """
 
@@ -54,7 +54,7 @@ def digest_folder(folder: Path) -> str:
     return hashlib.sha256(json.dumps(files, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def ask_triton(url: str, model: str, samples: np.ndarray[Any, np.dtype[np.float32]]) -> list[float]:
+def ask_triton(url: str, key: Path, model: str, samples: np.ndarray[Any, np.dtype[np.float32]]) -> list[float]:
     """Return Triton's probabilities for one waveform."""
     body = {
         "inputs": [
@@ -62,9 +62,8 @@ def ask_triton(url: str, model: str, samples: np.ndarray[Any, np.dtype[np.float3
             {"name": "num_samples", "shape": [1, 1], "datatype": "INT64", "data": [len(samples)]},
         ]
     }
-    request = urllib.request.Request(
-        f"{url}/v2/models/{model}/infer", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+    headers = {"Content-Type": "application/json", "x-voxloop-key": key.read_bytes().hex()}
+    request = urllib.request.Request(f"{url}/v2/models/{model}/infer", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=60) as answer:
         outputs = json.load(answer)["outputs"]
     return next(output["data"] for output in outputs if output["name"] == "probabilities")
@@ -77,7 +76,7 @@ def ask_onnx(model: Path, samples: np.ndarray[Any, np.dtype[np.float32]]) -> lis
     return [float(value) for value in session.run(["probabilities"], feed)[0][0]]
 
 
-def main(mlflow_url: str, triton_url: str, task: str) -> None:
+def main(mlflow_url: str, triton_url: str, triton_key: str, task: str) -> None:
     """Compare the champion's two answers and print them."""
     client = MlflowClient(tracking_uri=mlflow_url, registry_uri=mlflow_url)
     champion = client.get_model_version_by_alias(task, "champion")
@@ -87,7 +86,7 @@ def main(mlflow_url: str, triton_url: str, task: str) -> None:
         model = Path(client.download_artifacts(str(champion.run_id), "model", folder))
         found = digest_folder(model)
         onnx = ask_onnx(model / "model.onnx", samples)
-    served = ask_triton(triton_url, f"{task}-{digest[:12]}", samples)
+    served = ask_triton(triton_url, Path(triton_key), f"{task}-{digest[:12]}", samples)
     foreign = sorted(name for name in sys.modules if name.split(".")[0] == "voxloop")
     print(
         json.dumps(

@@ -7,8 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -300,22 +298,13 @@ def test_changed_bytes_in_the_repository_are_not_loaded(
     with pytest.raises(IntegrityError, match=r"bytes-0 is not as it was signed: .*1/model\.onnx"):
         server.load("bytes-0")
     with pytest.raises(InferenceServerException, match=r"sha256 of model\.onnx"):  # nor by who does not ask us
-        server.client.load_model("bytes-0", headers=server.headers)
+        server.client.load_model("bytes-0", headers=server.control_headers)
     assert server.stage("bytes-0", tmp_path / "model", "a" * 64) is True
     server.load("bytes-0")
     assert server.is_ready("bytes-0")
     server.unload("bytes-0")
     server.remove("bytes-0")
     assert "bytes-0" not in ready(server)
-
-
-def test_loading_asks_for_a_key(platform: Settings, server: TritonServer) -> None:
-    for path in ("repository/index", "repository/models/x/load", "systemsharedmemory/status", "logging"):
-        method = "GET" if path in ("systemsharedmemory/status", "logging") else "POST"
-        request = urllib.request.Request(f"{platform.triton_url}/v2/{path}", data=None, method=method)
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(request, timeout=10)
-    assert isinstance(server.index(), dict)
 
 
 def test_a_text_file_is_no_sound(platform: Settings, tmp_path: Path) -> None:

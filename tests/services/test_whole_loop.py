@@ -136,8 +136,9 @@ def test_the_demo_ends_well_with_the_challenger_served(demo: Demo) -> None:
 
 
 def test_triton_gives_what_the_onnx_file_in_mlflow_gives(demo: Demo) -> None:
+    key = str(demo.home / "triton" / "inference.key")
     judged = subprocess.run(
-        [sys.executable, JUDGE, demo.url("MLFLOW"), demo.url("TRITON_HTTP"), "emotion"],
+        [sys.executable, JUDGE, demo.url("MLFLOW"), demo.url("TRITON_HTTP"), key, "emotion"],
         capture_output=True,
         text=True,
         check=True,

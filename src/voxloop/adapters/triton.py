@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from voxloop.adapters.triton_errors import translated, unavailable
+from voxloop.adapters.triton_keys import list_locks, make_control_headers, make_inference_headers
 from voxloop.adapters.triton_memory import measure_peak
 from voxloop.adapters.triton_repository import TritonRepository
-from voxloop.adapters.triton_runtime import KEY_HEADER, RESTRICTED, prepare, read_control_key, runtime_environment
+from voxloop.adapters.triton_runtime import prepare, runtime_environment
 from voxloop.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def server_argv(settings: Settings) -> tuple[list[str], dict[str, str]]:
     Raises:
         ConfigError: Triton's environment is missing.
     """
-    binary, ports, lock = prepare(settings), settings.ports, f"{RESTRICTED}:{KEY_HEADER}={read_control_key(settings)}"
+    binary, ports, locks = prepare(settings), settings.ports, list(list_locks(settings))
     sound, refused = TritonRepository(settings).list_verified()
     for name, reason in refused.items():
         print(f"{name} is not loaded: {reason}", file=sys.stderr, flush=True)
@@ -46,22 +48,26 @@ def server_argv(settings: Settings) -> tuple[list[str], dict[str, str]]:
         "exit-timeout-secs": 10,
         "http-address": settings.host,
         "http-port": ports.triton_http,
-        "http-restricted-api": lock,
         "grpc-address": settings.host,
         "grpc-port": ports.triton_grpc,
-        "grpc-restricted-protocol": lock,
         "metrics-address": settings.host,
         "metrics-port": ports.triton_metrics,
         "allow-gpu-metrics": "false",
+        # AIP_MODE in the environment would turn these round: a port of Vertex AI alone, which knows no key.
+        "allow-vertex-ai": "false",
+        "allow-http": "true",
+        "allow-grpc": "true",
     }
     argv = [str(binary), "--disable-auto-complete-config", *(f"--{name}={value}" for name, value in flags.items())]
+    argv += [f"--{flag}={lock}" for flag in ("http-restricted-api", "grpc-restricted-protocol") for lock in locks]
     return [*argv, *(f"--load-model={name}" for name in sound)], runtime_environment(settings)
 
 
 class TritonServer:
     """The Triton at `settings.triton_url` and its model repository on this machine.
 
-    Every method raises `ServiceUnavailableError` when Triton does not answer.
+    Every method raises `ServiceUnavailableError` when Triton does not answer, `VoxloopError` when it was started with
+    other keys.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -74,13 +80,18 @@ class TritonServer:
             connection_timeout=CONNECT_SECONDS,
             network_timeout=ANSWER_SECONDS,
         )
-        self.headers = {KEY_HEADER: read_control_key(settings)}
+        self.headers = make_inference_headers(settings)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.client.close()
+
+    @cached_property
+    def control_headers(self) -> dict[str, str]:
+        """Of requests that list, load or unload; who only asks never reads that key."""
+        return make_control_headers(self.settings)
 
     def require_ready(self) -> None:
         """Raise `ServiceUnavailableError` unless the server accepts requests."""
@@ -96,7 +107,7 @@ class TritonServer:
     def index(self) -> dict[str, str]:
         """Return the state of every model in the repository: READY, UNAVAILABLE, or empty when never loaded."""
         with self._translated("index"):
-            models = self.client.get_model_repository_index(headers=self.headers)
+            models = self.client.get_model_repository_index(headers=self.control_headers)
         return {str(model["name"]): str(model.get("state", "")) for model in models}
 
     def stage(self, name: str, model: Path, model_digest: str) -> bool:
@@ -120,14 +131,14 @@ class TritonServer:
         """
         self.repository.verify(name)
         with self._translated(name):
-            self.client.load_model(name, headers=self.headers)
+            self.client.load_model(name, headers=self.control_headers)
 
     def unload(self, name: str) -> None:
         """Unload a model and wait until it is gone."""
         if not self._is_loaded(name):
             return
         with self._translated(name):
-            self.client.unload_model(name, headers=self.headers)
+            self.client.unload_model(name, headers=self.control_headers)
         until = time.monotonic() + UNLOAD_SECONDS
         while self._is_loaded(name):
             if time.monotonic() > until:
@@ -141,7 +152,7 @@ class TritonServer:
     def read_digest(self, name: str) -> str:
         """Return the digest of the model that is served as `name`; empty where its configuration does not say."""
         with self._translated(name):
-            parameters = self.client.get_model_config(name)["parameters"]
+            parameters = self.client.get_model_config(name, headers=self.headers)["parameters"]
         return str(parameters.get("model_digest", {}).get("string_value", ""))
 
     def read_model(self, name: str) -> ServedModel:
@@ -153,7 +164,7 @@ class TritonServer:
         from voxloop.adapters.triton_model import read_served
 
         with self._translated(name):
-            config = self.client.get_model_config(name)
+            config = self.client.get_model_config(name, headers=self.headers)
         return read_served(name, config)
 
     def answer(self, name: str, request: Arrays) -> dict[str, Array]:
@@ -193,7 +204,7 @@ class TritonServer:
         """
         inputs = model.write_inputs(batch)
         with self._translated(model.name):
-            result = self.client.infer(model.name, inputs)
+            result = self.client.infer(model.name, inputs, headers=self.headers)
         return model.read_outputs(result)
 
     @contextmanager

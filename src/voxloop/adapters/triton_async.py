@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voxloop.adapters.triton_errors import translated
+from voxloop.adapters.triton_keys import make_inference_headers
 from voxloop.adapters.triton_model import ServedModel, make_batch, read_served
 from voxloop.errors import IntegrityError
 from voxloop.tasks.output_difference import Array, Arrays
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 class AsyncTriton:
     """The Triton at `settings.triton_url`, over HTTP. Made on the event loop that it is used on.
 
-    Every method raises `ServiceUnavailableError` when Triton does not answer.
+    Every method raises `ServiceUnavailableError` when Triton does not answer, `VoxloopError` when it was started with
+    another key.
 
     Args:
         settings: Where it is.
@@ -28,6 +30,7 @@ class AsyncTriton:
         from tritonclient.http.aio import InferenceServerClient
 
         self.settings = settings
+        self._headers = make_inference_headers(settings)
         self._models: dict[str, ServedModel] = {}
         self._client = InferenceServerClient(
             f"{settings.host}:{settings.ports.triton_http}", conn_limit=connections, conn_timeout=seconds
@@ -50,7 +53,7 @@ class AsyncTriton:
         """
         if name not in self._models:
             with translated(self.settings, name):
-                served = read_served(name, await self._client.get_model_config(name))
+                served = read_served(name, await self._client.get_model_config(name, headers=self._headers))
             if served.digest != digest:
                 raise IntegrityError(
                     f"Triton serves {served.digest[:12]} as {name}, the route says {digest[:12]}",
@@ -68,5 +71,5 @@ class AsyncTriton:
         """
         inputs = model.write_inputs(make_batch(request))
         with translated(self.settings, model.name):
-            result = await self._client.infer(model.name, inputs)
+            result = await self._client.infer(model.name, inputs, headers=self._headers)
         return {name: array[0] for name, array in model.read_outputs(result).items()}

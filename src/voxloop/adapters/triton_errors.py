@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
+from voxloop.adapters.triton_keys import other_key
 from voxloop.errors import InputError, ServiceUnavailableError, VoxloopError
 
 if TYPE_CHECKING:
     from voxloop.settings import Settings
 
 REFUSED = ("400", "StatusCode.INVALID_ARGUMENT")
+LOCKED = "403"
 ABSENT = ("unknown model", "is not ready", "Failed to process the request", "Stub process")
 """What Triton says of a model that is not loaded, is being unloaded, or whose process has ended."""
 
@@ -29,7 +31,7 @@ def translated(settings: Settings, what: str) -> Iterator[None]:
     Raises:
         ServiceUnavailableError: Triton does not answer, or does not serve it.
         InputError: Triton refuses the request.
-        VoxloopError: It failed otherwise.
+        VoxloopError: It takes another key, or failed otherwise.
     """
     from tritonclient.utils import InferenceServerException
 
@@ -39,6 +41,8 @@ def translated(settings: Settings, what: str) -> Iterator[None]:
     except broken as silent:
         raise unavailable(settings, type(silent).__name__) from None
     except InferenceServerException as failed:
+        if failed.status() == LOCKED:
+            raise other_key(settings, what) from None
         reason = " ".join((failed.message() or "no reason given").split())
         if any(word in reason for word in ABSENT):
             raise ServiceUnavailableError(

@@ -13,15 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxloop.errors import ConfigError
-from voxloop.store.job_store import read_runner_key
 
 if TYPE_CHECKING:
     from voxloop.settings import Settings
 
 STUB = "triton_python_backend_stub"
-# Loading a model can carry file overrides, which is running code; shared memory, trace and logging have no user.
-RESTRICTED = "model-repository,shared-memory,trace,logging"
-KEY_HEADER = "x-voxloop-key"
 
 
 def prepare(settings: Settings) -> Path:
@@ -58,11 +54,6 @@ def find_wheel(python: Path) -> Path:
             remedy="run `make setup`",
         )
     return found[-1]
-
-
-def read_control_key(settings: Settings) -> str:
-    """Return the key that Triton asks for before it loads or unloads; made on first use, its owner's alone."""
-    return read_runner_key(settings.home / "triton" / "control.key").hex()
 
 
 def runtime_environment(settings: Settings) -> dict[str, str]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from voxloop.adapters import mlflow, triton
-from voxloop.adapters.triton_runtime import find_wheel, prepare, read_control_key
-from voxloop.errors import ConfigError
+from voxloop.adapters.triton_keys import read_control_key, read_inference_key
+from voxloop.adapters.triton_runtime import find_wheel, prepare
+from voxloop.errors import ConfigError, IntegrityError
 from voxloop.settings import Settings, find_project_root
 
 
@@ -29,9 +30,12 @@ def test_triton_listens_on_loopback_alone(with_triton: Settings) -> None:
         assert flags[f"{server}-address"] == "127.0.0.1"
         assert flags[f"{server}-port"] == str(getattr(with_triton.ports, f"triton_{server}"))
     assert flags["model-control-mode"] == "explicit"
-    for lock in (flags["http-restricted-api"], flags["grpc-restricted-protocol"]):
-        assert lock.startswith("model-repository,shared-memory,trace,logging:")
-        assert lock.endswith(f"={read_control_key(with_triton)}")
+    control, inference = read_control_key(with_triton), read_inference_key(with_triton)
+    for flag in ("http-restricted-api", "grpc-restricted-protocol"):
+        assert [argument for argument in argv if argument.startswith(f"--{flag}=")] == [
+            f"--{flag}=model-repository,shared-memory,trace,logging:x-voxloop-key={control}",
+            f"--{flag}=inference,metadata,model-config,statistics:x-voxloop-key={inference}",
+        ]
     assert env["PATH"].split(":")[0] == str(with_triton.triton_python.parent)
 
 
@@ -56,11 +60,21 @@ def test_a_missing_environment_is_said(settings: Settings, tmp_path: Path) -> No
         triton.server_argv(elsewhere)
 
 
-def test_the_control_key_is_the_owners_alone(settings: Settings) -> None:
-    key = read_control_key(settings)
-    assert len(key) == 64
-    assert read_control_key(settings) == key
-    assert stat.S_IMODE((settings.home / "triton" / "control.key").stat().st_mode) == 0o600
+def test_each_key_of_triton_is_the_owners_alone(settings: Settings) -> None:
+    keys = {"control.key": read_control_key, "inference.key": read_inference_key}
+    for name, read in keys.items():
+        key, file = read(settings), settings.home / "triton" / name
+        assert len(key) == 64
+        assert read(settings) == key == file.read_bytes().hex()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert read_control_key(settings) != read_inference_key(settings)
+
+
+def test_a_key_of_triton_that_was_cut_is_said(settings: Settings) -> None:
+    read_inference_key(settings)
+    (settings.home / "triton" / "inference.key").write_bytes(b"abc")
+    with pytest.raises(IntegrityError, match=r"inference\.key holds 3 bytes; .* has 32; remove it"):
+        read_inference_key(settings)
 
 
 def test_mlflow_listens_on_loopback_alone_and_reports_to_nobody(settings: Settings) -> None:
