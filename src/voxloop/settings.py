@@ -127,7 +127,7 @@ class Settings(BaseModel):
     @classmethod
     def _loopback(cls, host: str) -> str:
         if not ip_address(host).is_loopback:
-            raise ValueError("the platform on one machine has no sign-in yet and listens on loopback alone")
+            raise ValueError("the platform on one machine speaks without TLS and listens on loopback alone")
         return host
 
     @model_validator(mode="after")

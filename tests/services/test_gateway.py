@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+from fastapi import FastAPI
+from starlette.routing import Route
 
 from tests.conftest import set_home
 from tests.services.gateway_platform import GatewayPlatform, body, wait_for
@@ -26,6 +29,11 @@ from tests.services.pipeline_folders import write_model
 from tests.services.test_triton import said_alike
 from tests.soak import WHOLE
 from voxloop.adapters.triton import TritonServer
+from voxloop.config import find_config, load_config
+from voxloop.gateway.administration import METRICS
+from voxloop.gateway.app import build_app
+from voxloop.gateway.config import GatewayConfig
+from voxloop.gateway.guard import OPEN, Guard
 from voxloop.release.versions import serving_name
 from voxloop.settings import child_environment, find_project_root, get_settings
 from voxloop.speech.waveform import decode_audio, to_int16
@@ -45,6 +53,7 @@ SOUND = make_sound()
 UP_TO_DATE_SECONDS = 1.0 if WHOLE else 20.0
 """In which a route is in force, and a rollback from its command on; what is promised is looked at where no other test has the processor (`make soak`)."""
 WAV = {"Content-Type": "audio/wav"}
+METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE")
 
 
 @pytest.fixture(scope="module")
@@ -147,23 +156,13 @@ def test_what_cannot_be_answered_is_said_with_rule_and_remedy(served: GatewayPla
 
 
 def test_without_a_key_there_is_nothing_but_health(served: GatewayPlatform) -> None:
-    paths = [
-        "/",
-        "/v1/asr",
-        "/v1/emotion",
-        "/v1/personality",
-        "/v1/analyze",
-        "/v1/feedback",
-        "/metrics",
-        "/openapi.json",
-        "/docs",
-        "/nowhere",
-        "//healthz",
-    ]
+    gateway = build_app(served.settings, load_config(GatewayConfig, find_config("gateway")))
     wrong = served.make_key()[:-1] + "~"
-    with served.client(None) as nobody:
-        for path in paths:
-            for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"):
+    with served.client(None) as callers, served.admin_client(None) as runners:
+        for nobody, guard, opened in ((callers, gateway.public, set(OPEN)), (runners, gateway.admin, set[str]())):
+            paths = find_paths(guard) | {"/", *OPEN, METRICS, "/docs", "/nowhere", "//healthz"}
+            answered = set()
+            for path, method in product(paths, METHODS):
                 for headers in (
                     {},
                     {"Authorization": f"Bearer {wrong}"},
@@ -171,10 +170,20 @@ def test_without_a_key_there_is_nothing_but_health(served: GatewayPlatform) -> N
                     {"Authorization": "Basic eDp5"},
                 ):
                     answer = nobody.request(method, path, headers=headers)
-                    assert answer.status_code == 401, (method, path)
-                    assert answer.headers["www-authenticate"].startswith("Bearer")
-        assert nobody.get("/healthz").json()["status"] == "alive"
-        assert nobody.get("/readyz").json()["status"] == "ready"
+                    if answer.status_code != 401:
+                        answered.add((path, method))
+                    else:
+                        assert answer.headers["www-authenticate"].startswith("Bearer")
+            assert answered == set(product(opened, METHODS))
+        assert callers.get("/healthz").json()["status"] == "alive"
+        assert callers.get("/readyz").json()["status"] == "ready"
+
+
+def find_paths(guard: Guard) -> set[str]:
+    """Return the path of every route of one of the gateway's two applications."""
+    app = guard.app
+    assert isinstance(app, FastAPI)
+    return {route.path for route in app.routes if isinstance(route, Route)}
 
 
 def test_a_key_is_for_its_actions_and_until_it_is_revoked(served: GatewayPlatform) -> None:

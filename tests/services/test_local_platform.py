@@ -11,6 +11,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -56,13 +57,21 @@ def test_all_of_it_is_healthy(started: Settings) -> None:
 
 def test_nothing_listens_beyond_this_machine(started: Settings, mark: str) -> None:
     ours = {process.pid for process in find_marked(mark)}
-    listening = [
-        tuple(connection.laddr)
-        for connection in psutil.net_connections("tcp")
-        if connection.pid in ours and connection.status == psutil.CONN_LISTEN
-    ]
+    held = [connection for connection in psutil.net_connections("inet") if connection.pid in ours]
+    listening = [tuple(connection.laddr) for connection in held if connection.status == psutil.CONN_LISTEN]
     assert {address[1] for address in listening} == set(started.ports.model_dump().values())
     assert {address[0] for address in listening} <= set(LOOPBACK)
+    # A datagram socket that is bound and belongs to no peer hears everybody who reaches its address.
+    hearing = [tuple(one.laddr) for one in held if one.type == socket.SOCK_DGRAM and one.laddr and not one.raddr]
+    assert {address[0] for address in hearing} <= set(LOOPBACK)
+
+
+def test_no_server_but_triton_answers_who_has_no_credentials(started: Settings) -> None:
+    """Beside its health; every route of each is asked where it is alone: docs/open_doors.md."""
+    admin = f"http://{started.host}:{started.ports.gateway_admin}"
+    for server in (started.mlflow_url, started.airflow_url, started.gateway_url, admin):
+        for path in ("/", "/docs", "/metrics", "/nowhere"):
+            assert httpx.get(f"{server}{path}", trust_env=False, timeout=60).status_code == 401, (server, path)
 
 
 def test_started_again_it_stays_as_it_is(started: Settings) -> None:

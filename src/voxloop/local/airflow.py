@@ -108,6 +108,8 @@ def config_sections(settings: Settings, keys: Mapping[str, str]) -> dict[str, di
             "fernet_key": keys["fernet_key"],
             "hostname_callable": "socket.gethostname",  # the default asks DNS, which a laptop may not have
             "execution_api_server_url": f"{settings.airflow_url}/execution/",
+            "auth_manager": "voxloop.runners.airflow_sign_in.SignInFirst",
+            "simple_auth_manager_all_admins": False,  # it would give everybody a token
             "simple_auth_manager_users": f"{USER}:admin",
             "simple_auth_manager_passwords_file": password_file(settings),
         },

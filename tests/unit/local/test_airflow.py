@@ -42,6 +42,12 @@ def test_everything_listens_on_this_machine_alone(settings: Settings) -> None:
     assert str(sections["core"]["execution_api_server_url"]).startswith(f"http://127.0.0.1:{settings.ports.airflow}/")
 
 
+def test_nobody_is_let_in_without_signing_in(settings: Settings) -> None:
+    core = config_sections(settings, KEYS)["core"]
+    assert core["auth_manager"] == "voxloop.runners.airflow_sign_in.SignInFirst"  # what it does: test_airflow_doors.py
+    assert core["simple_auth_manager_all_admins"] is False
+
+
 def test_a_percent_sign_in_a_path_survives_airflows_interpolation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
