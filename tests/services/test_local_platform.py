@@ -66,8 +66,10 @@ def test_nothing_listens_beyond_this_machine(started: Settings, mark: str) -> No
     assert {address[0] for address in hearing} <= set(LOOPBACK)
 
 
-def test_no_server_but_triton_answers_who_has_no_credentials(started: Settings) -> None:
+def test_no_server_answers_who_has_no_credentials(started: Settings) -> None:
     """Beside its health; every route of each is asked where it is alone: docs/open_doors.md."""
+    for path in ("/v2", "/v2/models/emotion", "/v2/models/emotion/stats"):
+        assert httpx.get(f"{started.triton_url}{path}", trust_env=False, timeout=60).status_code == 403, path
     admin = f"http://{started.host}:{started.ports.gateway_admin}"
     for server in (started.mlflow_url, started.airflow_url, started.gateway_url, admin):
         for path in ("/", "/docs", "/metrics", "/nowhere"):
