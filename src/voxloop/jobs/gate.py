@@ -128,7 +128,7 @@ def read_known(task: str) -> Known:
     from voxloop.evaluation.case import Known
     from voxloop.ledger.acts import list_counted_sets
     from voxloop.ledger.book import open_ledger
-    from voxloop.release.claims import has_had_champion
+    from voxloop.release.past_claims import has_had_champion
     from voxloop.settings import get_settings
 
     entries = open_ledger(get_settings()).read()
