@@ -94,7 +94,8 @@ def nightly_retraining() -> None:
     @task(task_id="run_training", multiple_outputs=True)
     def train_and_judge() -> dict[str, object]:
         context = get_current_context()
-        return run_training(context["params"], context["run_id"], context["dag_run"].data_interval_end)
+        run = context["dag_run"]
+        return run_training(context["params"], context["run_id"], run.data_interval_end, run.triggering_user_name)
 
     @task
     def announce_challenger(outcome: dict[str, object]) -> None:

@@ -41,6 +41,7 @@ LONGEST_FIRST = (
     "services/test_promotion_kills.py",
     "services/test_browser.py",
     "services/test_canary.py",
+    "services/test_approvals_at_once.py",
     "notebooks/test_notebooks.py",
     "services/test_swaps.py",
     "services/test_prediction_log.py",

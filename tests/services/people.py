@@ -52,6 +52,7 @@ def add_people(settings: Settings) -> People:
         "tim": book.add("tim", Role.TRAINER, (), now()),
         "vic": book.add("vic", Role.VIEWER, (), now()),
         "ann": book.add("ann", Role.APPROVER, ("ann@example.org",), now()),
+        "bea": book.add("bea", Role.APPROVER, ("bea@example.org",), now()),
         "author": book.add("author", Role.APPROVER, ("Test@LocalHost",), now()),
     }
     passwords[SERVICE_ACCOUNT] = settings.mlflow_service_password.read_text()

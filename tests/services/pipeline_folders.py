@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -140,13 +141,17 @@ def write_folders(
     golden_shift: float = 0.0,
     work: int = 0,
     card: str = "",
+    export: Path | None = None,
 ) -> PipelineFolders:
-    """Write everything one run of the pipeline hands to `track` and `register`."""
+    """Write everything one run of the pipeline hands to `track` and `register`; the model is that of `export`, if any."""
     names = ("weights", "model", "data", "evaluation", "verdict")
     folders = PipelineFolders(*(root / name for name in names))
     for folder in (folders.weights, folders.data / "data_report" / "data_docs", folders.evaluation, folders.verdict):
         folder.mkdir(parents=True)
-    write_model(folders.model, task=task, gain=gain, golden_shift=golden_shift, work=work)
+    if export is None:
+        write_model(folders.model, task=task, gain=gain, golden_shift=golden_shift, work=work)
+    else:
+        shutil.copytree(export, folders.model)
     training = {
         "config": {"optimiser": {"lr": 0.001}, "layers": [8, 8], "gain": gain},
         "history": [

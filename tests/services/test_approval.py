@@ -19,6 +19,8 @@ from voxloop.adapters.mlflow import connect
 from voxloop.adapters.mlflow_rest import list_versions
 from voxloop.ledger.book import open_ledger
 from voxloop.ledger.entry import Entry
+from voxloop.monitoring.retraining import ASKED, Reason
+from voxloop.monitoring.retraining_acts import claim
 from voxloop.release.approvals import find_recorded_objection
 from voxloop.release.freezes import freeze_family, unfreeze_family
 from voxloop.release.roles import SERVICE_ACCOUNT
@@ -194,6 +196,20 @@ def test_who_trained_it_does_not_approve_it_under_whatever_client(jobs: People, 
     fields = {"name": FAMILY, "version": str(number), "key": "approval", "value": "approved", "user_id": "ann"}
     assert "signed in as author" in refusal(jobs.write("author", "model-versions/set-tag", fields))
     assert objection(jobs) == "the ledger has no approval of it"
+
+
+def test_who_asked_for_the_retraining_does_not_approve_what_came_of_it(jobs: People, tmp_path: Path) -> None:
+    reason, ledger = Reason(FAMILY, ASKED, "new microphones"), open_ledger(jobs.settings)
+    bound = {"arguments": {"task": FAMILY}, "data": None}
+    claim(ledger, reason, bound=bound, because="they hiss", at=now(), asked_by=["Ann@Example.org"])
+    register(tmp_path, retrain_id=reason.retrain_id)
+    number = newest(jobs).number
+    for door in DOORS:
+        said = refusal(jobs.approve("ann", number, door=door))
+        assert "it is the work of ann@example.org; nobody approves what they trained; ask somebody else" in said
+    assert objection(jobs) == "the ledger has no approval of it"
+    assert jobs.approve("bea", number).is_success
+    assert objection(jobs) == ""
 
 
 def test_what_was_registered_stays_as_it_was(jobs: People, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from voxloop.local.ports import is_free
 from voxloop.local.processes import find_marked
 from voxloop.local.programs import PROGRAMS
 from voxloop.local.supervisor import Supervisor
-from voxloop.runners.airflow_api import AirflowApi, airflow_home, password_file
+from voxloop.runners.airflow_api import USER, AirflowApi, airflow_home, password_file
 from voxloop.settings import Settings, now
 
 pytestmark = pytest.mark.slow  # all servers, for a minute and a half before the first test
@@ -122,6 +122,7 @@ def test_runs_are_started_over_rest_and_end_and_are_in_airflows_database(started
     assert seen[-2:] == [("run_training", "failed"), ("announce_challenger", "upstream_failed")]
     log = api.task_log("nightly_retraining", "no-such-file", "run_training")
     assert any("no configuration 'pipelines/training/nonsense'" in line for line in log)
+    assert any(f"--asked-by={USER}" in line for line in log), "Airflow says whose hand it was"
     assert api.wait_for_run("deploy_approved", "by-hand", timeout=500) == "success"  # nothing is approved
     with closing(sqlite3.connect(airflow_home(started) / "airflow.db")) as database:
         rows = database.execute(

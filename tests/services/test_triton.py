@@ -41,10 +41,13 @@ from voxloop.store.digests import digest_tree
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")]
 
 
-def do_register(root: Path, *, approval: str | None = "approved", **changes: Any) -> PipelineFolders:
+def do_register(
+    root: Path, *, approval: str | None = "approved", retrain_id: str = "", **changes: Any
+) -> PipelineFolders:
     folders = write_folders(root / "made", **changes)
     task = changes["task"]
-    track(folders.weights, folders.model, folders.data, folders.evaluation, folders.verdict, root / "run", task=task)
+    evidence = (folders.weights, folders.model, folders.data, folders.evaluation, folders.verdict)
+    track(*evidence, root / "run", task=task, retrain_id=retrain_id)
     register(root / "run", folders.model, folders.evaluation, folders.verdict, root / "version", task=task)
     number = json.loads((root / "version" / "version.json").read_text())["version"]
     if approval is not None:

@@ -11,7 +11,8 @@ def add(name: str, *, role: Literal["trainer", "approver", "viewer"], mail: tupl
     Args:
         name: Small letters, digits, dot, dash, underscore.
         role: A trainer keeps experiments of its own, an approver says which version may serve, a viewer reads.
-        mail: Under which its owner commits; an approver needs one. Give the option once for each.
+        mail: Under which its owner commits, and any other name they have in the system or in Airflow: an approver needs
+            one, and approves nothing that one of these names made or asked for. Give the option once for each.
     """
     from voxloop.approval_app.accounts import AccountBook
     from voxloop.release.roles import Role

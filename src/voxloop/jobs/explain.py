@@ -141,6 +141,7 @@ def _tell_retraining(found: Retraining) -> list[str]:
         f"{found.retrain_id}: {found.state}",
         f"  reason     {found.reason}",
         f"  because    {found.claim.content['because']}",
+        *([f"  asked by   {', '.join(found.asked_by)}"] if found.asked_by else []),
         f"  claimed    {found.claim.at[:19]} UTC, ledger entry {found.claim.sequence}",
         f"  data       {found.bound['data'] or 'none of a folder: the corpus is made, or lies on another machine'}",
         f"  arguments  {' '.join(told)}",

@@ -29,7 +29,7 @@ def fetch_champion(out: Path, *, task: str = "emotion") -> Path:
     from voxloop.data.acceptance import KEPT_AS
     from voxloop.ledger.book import open_ledger
     from voxloop.release.champion import find_champion
-    from voxloop.release.claims import has_had_champion
+    from voxloop.release.past_claims import has_had_champion
     from voxloop.release.versions import FALLBACK
     from voxloop.settings import get_settings
     from voxloop.store.atomic import build_folder, write_file

@@ -128,33 +128,15 @@ def read_known(task: str) -> Known:
     from voxloop.evaluation.case import Known
     from voxloop.ledger.acts import list_counted_sets
     from voxloop.ledger.book import open_ledger
-    from voxloop.release.claims import has_had_champion
+    from voxloop.release.past_claims import has_had_champion
     from voxloop.settings import get_settings
 
     entries = open_ledger(get_settings()).read()
     return Known(sets=list_counted_sets(entries, task), champion_ever=has_had_champion(entries, task))
 
 
-def find_principal() -> tuple[str, str]:
-    """Return who runs this: the account jobs sign in to MLflow with, if it is a person's, and the system's account.
-
-    Where the environment names no person, the first is the system's account too.
-    """
-    import os
-    import pwd
-
-    from voxloop.release.roles import SERVICE_ACCOUNT
-    from voxloop.settings import read_tracking_credentials
-
-    try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a pod may run under a number that no account has
-        user = f"uid {os.getuid()}"
-    name, _ = read_tracking_credentials()
-    return (name if name and name != SERVICE_ACCOUNT else user), user
-
-
 def _write_down(judgement: Judgement) -> None:
+    from voxloop.jobs.principal import find_principal
     from voxloop.ledger.acts import record_bootstrap, record_judgement
     from voxloop.ledger.book import open_ledger
     from voxloop.settings import get_settings, now

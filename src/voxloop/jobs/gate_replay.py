@@ -39,7 +39,7 @@ def replay_promotions(task: str, policy: str, overrides: Overrides) -> str:
     from voxloop.evaluation.policy import GatePolicy
     from voxloop.evaluation.replay import summarise
     from voxloop.ledger.book import open_ledger
-    from voxloop.release.claims import list_used
+    from voxloop.release.past_claims import list_used
     from voxloop.settings import get_settings
 
     rules = load_config(GatePolicy, _find_policy(policy), overrides)

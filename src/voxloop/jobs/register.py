@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from voxloop.adapters.mlflow_registry import MlflowRegistry
+    from voxloop.ledger.book import Ledger
     from voxloop.settings import Settings
 
 
@@ -41,7 +44,7 @@ def register(run: Path, model: Path, evaluation: Path, verdict: Path, out: Path,
     from voxloop.ledger.book import open_ledger
     from voxloop.release.registration import describe_version, require_pass
     from voxloop.release.registrations import record_registration
-    from voxloop.release.versions import GIT_COMMIT, ModelVersion
+    from voxloop.release.versions import GIT_COMMIT, RETRAIN_ID, ModelVersion
     from voxloop.settings import get_settings, now
     from voxloop.store.atomic import build_folder, write_file
     from voxloop.store.revision import require_clean
@@ -57,8 +60,10 @@ def register(run: Path, model: Path, evaluation: Path, verdict: Path, out: Path,
             task, described.run_id, described.tags, described.note
         )
         evidence = ModelVersion(task, version.number, described.run_id, described.tags)
-        trained_by = find_trainers(settings, described.tags[GIT_COMMIT])
-        record_registration(open_ledger(settings), evidence, trained_by=trained_by, at=now())
+        ledger = open_ledger(settings)
+        asked_by = find_askers(ledger, described.tags.get(RETRAIN_ID, ""))
+        trained_by = find_trainers(settings, described.tags[GIT_COMMIT], asked_by)
+        record_registration(ledger, evidence, trained_by=trained_by, at=now())
         registry.name_challenger(version)
         content = {"name": task, "version": version.number, "model_digest": version.model_digest}
         write_file(folder / "version.json", json.dumps(content, indent=2))
@@ -66,19 +71,25 @@ def register(run: Path, model: Path, evaluation: Path, verdict: Path, out: Path,
     return out
 
 
-def find_trainers(settings: Settings, commit: str) -> tuple[str, ...]:
-    """Return who may not approve what was trained: the authors of the commit, and whose process registers it.
+def find_trainers(settings: Settings, commit: str, asked_by: Sequence[str]) -> tuple[str, ...]:
+    """Return who may not approve what was trained: authors of the commit, whose process registers it, who asked for it.
 
     A run on a schedule is its code's author's; one started by hand also its starter's, as the system knows them. None
     when the author cannot be told: then nobody may approve.
     """
-    import os
-    import pwd
-
+    from voxloop.jobs.principal import find_principal
     from voxloop.store.revision import read_authors
 
     authors = read_authors(settings.project_root, commit)
-    return (*authors, pwd.getpwuid(os.getuid()).pw_name) if authors else ()
+    return (*authors, *find_principal(), *asked_by) if authors else ()
+
+
+def find_askers(ledger: Ledger, retrain_id: str) -> tuple[str, ...]:
+    """Return who asked for a retraining, by the ledger; nobody of a run without one, and of one of before."""
+    from voxloop.monitoring.retraining import find_retraining
+
+    found = find_retraining(ledger.read(), retrain_id) if retrain_id else None
+    return found.asked_by if found else ()
 
 
 def sign_once(settings: Settings, registry: MlflowRegistry, run_id: str, model: Path) -> None:

@@ -121,6 +121,12 @@ class Retraining:
         return bound
 
     @property
+    def asked_by(self) -> tuple[str, ...]:
+        """Who asked for it, joined it or had it tried again, in small letters; pages of before do not say."""
+        pages = (self.claim, *self.joined, *(attempt.began for attempt in self.attempts))
+        return tuple(sorted({name for page in pages for name in page.content.get("asked_by", ())}))
+
+    @property
     def state(self) -> str:
         """`claimed`, `under way`, `judged` or `failed`."""
         if not self.attempts:

@@ -5,7 +5,7 @@ Each may be done twice, by anybody, at any time, also by who was killed in the m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -23,7 +23,15 @@ class Claimed(NamedTuple):
     has_joined: bool
 
 
-def claim(ledger: Ledger, reason: Reason, *, bound: Mapping[str, Any], because: str, at: datetime) -> Claimed:
+def claim(
+    ledger: Ledger,
+    reason: Reason,
+    *,
+    bound: Mapping[str, Any],
+    because: str,
+    at: datetime,
+    asked_by: Collection[str] = (),
+) -> Claimed:
     """Claim the retraining of a reason, or join the one its family has open.
 
     Args:
@@ -32,6 +40,7 @@ def claim(ledger: Ledger, reason: Reason, *, bound: Mapping[str, Any], because: 
         bound: `arguments` of the pipeline and `data`, JSON.
         because: In words, for people.
         at: Aware.
+        asked_by: Names of who gives the reason: they do not approve what comes of it.
 
     Raises:
         InputError: What is bound is no JSON or too long.
@@ -43,9 +52,10 @@ def claim(ledger: Ledger, reason: Reason, *, bound: Mapping[str, Any], because: 
     def decide(entries: list[Entry]) -> Draft | Entry:
         if (known := find_retraining(entries, reason.retrain_id)) is not None:
             return known.claim
-        kind, payload = RETRAINING, {"reason": said, "because": because, "bound": dict(bound)}
+        asked = {"reason": said, "because": because, **_name_askers(asked_by)}
+        kind, payload = RETRAINING, {**asked, "bound": dict(bound)}
         if (busy := find_open(entries, reason.task)) is not None:
-            kind, payload = RETRAINING_JOINED, {"reason": said, "because": because, "joins": busy.retrain_id}
+            kind, payload = RETRAINING_JOINED, {**asked, "joins": busy.retrain_id}
         act = f"{kind}/{reason.retrain_id}"
         return Draft(kind=kind, task=reason.task, subject=reason.retrain_id, act=act, payload=payload, at=at)
 
@@ -118,10 +128,12 @@ def end_attempt(ledger: Ledger, began: Attempt, outcome: Mapping[str, Any], *, a
     return ledger.append_decided(decide)
 
 
-def begin_retry(ledger: Ledger, retrain_id: str, *, code: str, because: str, at: datetime) -> Attempt:
+def begin_retry(
+    ledger: Ledger, retrain_id: str, *, code: str, because: str, at: datetime, asked_by: Collection[str] = ()
+) -> Attempt:
     """Begin another attempt at a retraining that has failed, under the same id.
 
-    One that is under way is gone on with.
+    One that is under way is gone on with. Who asks for it, by the names `asked_by`, does not approve what comes of it.
 
     Raises:
         InputError: There is no such retraining, or no reason.
@@ -146,7 +158,7 @@ def begin_retry(ledger: Ledger, retrain_id: str, *, code: str, because: str, at:
                 rule="a family has one open retraining",
                 remedy="wait for its end",
             )
-        return _draft_attempt(found, last.number + 1, code, why, at)
+        return _draft_attempt(found, last.number + 1, code, why, at, asked_by)
 
     return Attempt(ledger.append_decided(decide), None)
 
@@ -189,12 +201,20 @@ def _require_open(found: Retraining) -> None:
         )
 
 
-def _draft_attempt(found: Retraining, number: int, code: str, because: str, at: datetime) -> Draft:
+def _draft_attempt(
+    found: Retraining, number: int, code: str, because: str, at: datetime, asked_by: Collection[str] = ()
+) -> Draft:
     return Draft(
         kind=ATTEMPT,
         task=found.claim.task,
         subject=found.retrain_id,
         act=f"{ATTEMPT}/{found.retrain_id}/{number}",
-        payload={"attempt": number, "code": code, "because": because},
+        payload={"attempt": number, "code": code, "because": because, **_name_askers(asked_by)},
         at=at,
     )
+
+
+def _name_askers(asked_by: Collection[str]) -> dict[str, list[str]]:
+    """Return what a page says of who asked; one of before, and one that nobody asked for, has no such key."""
+    names = sorted({name.casefold() for name in asked_by})
+    return {"asked_by": names} if names else {}

@@ -10,7 +10,7 @@ from voxloop.ledger.book import Ledger
 from voxloop.ledger.entry import APPROVAL, JUDGEMENT, VOID, Draft, Entry
 from voxloop.release.canary_plan import find_futile_canary
 from voxloop.release.champion import list_promoted, read_champion
-from voxloop.release.claims import find_failure, list_used
+from voxloop.release.past_claims import find_failure, list_used
 from voxloop.release.registrations import (
     digest_evidence,
     find_registration,

@@ -14,11 +14,11 @@ from datetime import datetime
 
 from voxloop.errors import RefusedError
 from voxloop.ledger.book import Ledger
-from voxloop.ledger.entry import APPROVAL, PROMOTION, ROUTE, VOID, Draft, Entry
+from voxloop.ledger.entry import PROMOTION, VOID, Draft, Entry
 from voxloop.release.canary_plan import read_plan, require_no_canary
 from voxloop.release.champion import read_champion
 from voxloop.release.freezes import require_thawed
-from voxloop.release.routes import Route, draft_route, find_route_row, list_route_rows, route_of
+from voxloop.release.routes import Route, draft_route, find_route_row, route_of
 from voxloop.release.versions import ModelVersion
 from voxloop.store.digests import digest_json
 
@@ -114,6 +114,15 @@ def take_claim(
     return Claim(entry)
 
 
+def list_claims(entries: Sequence[Entry], task: str) -> list[Claim]:
+    """Return all claims of a family, open or closed, in the order they were made."""
+    return [
+        Claim(entry)
+        for entry in entries
+        if entry.task == task and entry.kind == PROMOTION and entry.content.get("step") == CLAIMED
+    ]
+
+
 def find_open(entries: Sequence[Entry], task: str) -> Claim | None:
     """Return the claim of a family that is neither done nor void.
 
@@ -122,8 +131,8 @@ def find_open(entries: Sequence[Entry], task: str) -> Claim | None:
         task: Family.
     """
     closed = {entry.content.get("claim") for entry in entries if entry.task == task and _is_closing(entry)}
-    claims = [entry for entry in entries if entry.task == task and _is_claim(entry) and entry.act not in closed]
-    return Claim(claims[-1]) if claims else None
+    claims = [claim for claim in list_claims(entries, task) if claim.act not in closed]
+    return claims[-1] if claims else None
 
 
 def find_flip(entries: Sequence[Entry], claim: Claim) -> Entry | None:
@@ -228,65 +237,10 @@ def explain_foreign(claim: Claim) -> RefusedError:
     )
 
 
-def list_used(entries: Sequence[Entry], task: str) -> set[int]:
-    """Return the versions that were put into service once: their approval is used up, by their flip."""
-    claims = [Claim(entry) for entry in entries if entry.task == task and _is_claim(entry)]
-    flips = {entry.act for entry in entries if entry.task == task}
-    return {
-        claim.version
-        for claim in claims
-        # A flip that was written back has used nothing up: the approved version never was confirmed in service.
-        if f"route/{claim.act}" in flips and f"route/{claim.act}/back" not in flips
-    }
-
-
-def has_had_champion(entries: Sequence[Entry], task: str) -> bool:
-    """Return whether any model of a family was ever put into service, by the ledger.
-
-    A promotion that was written back is none: nobody confirmed it in service, and the first may still be appointed.
-
-    Args:
-        entries: All of the ledger.
-        task: Family.
-
-    Raises:
-        IntegrityError: A route row cannot be read.
-    """
-    rows = list_route_rows(entries, task)
-    acts = {row.act for row in rows}
-    kept = [row for row in rows if f"{row.act}/back" not in acts]
-    done = any(one.kind == PROMOTION and one.task == task and one.content.get("step") == DONE for one in entries)
-    return done or any(route_of(row).models for row in kept)
-
-
-def count_written_back(entries: Sequence[Entry], claim: Claim) -> int:
-    """Return how often the version of a claim was put into service and written back, since it was approved last."""
-    since = _find_approved(entries, claim.task, claim.version)
-    backs = {entry.act for entry in entries if entry.kind == ROUTE and entry.task == claim.task}
-    claims = [Claim(entry) for entry in entries if entry.task == claim.task and _is_claim(entry)]
-    return sum(
-        one.version == claim.version and one.entry.sequence > since and f"route/{one.act}/back" in backs
-        for one in claims
-    )
-
-
-def find_failure(entries: Sequence[Entry], task: str, version: int) -> str:
-    """Return why the last promotion of a version failed for good; empty when it did not, or is approved since."""
-    claims = {entry.act: entry for entry in entries if entry.task == task and _is_claim(entry)}
-    acts = [act for act, entry in claims.items() if entry.content["version"] == version]
-    voids = [entry for entry in entries if entry.kind == VOID and entry.content.get("claim") in acts]
-    if not voids or voids[-1].sequence < claims[acts[-1]].sequence or not voids[-1].content["is_final"]:
-        return ""
-    if _find_approved(entries, task, version) > voids[-1].sequence:
-        return ""
-    return str(voids[-1].content["because"])
-
-
 def _draft_claim(
     entries: Sequence[Entry], version: ModelVersion, replaces: str | None, place: str, at: datetime
 ) -> Draft:
-    earlier = [entry for entry in entries if entry.task == version.task and _is_claim(entry)]
-    attempt = 1 + sum(entry.content["version"] == version.number for entry in earlier)
+    attempt = 1 + sum(claim.version == version.number for claim in list_claims(entries, version.task))
     route = find_route_row(entries, version.task)
     payload = {
         "step": CLAIMED,
@@ -307,12 +261,6 @@ def _draft_void(claim: Claim, because: str, at: datetime, *, is_final: bool) -> 
     return Draft(kind=VOID, task=claim.task, subject=claim.model, act=act, payload=payload, at=at)
 
 
-def _find_approved(entries: Sequence[Entry], task: str, version: int) -> int:
-    """Return the sequence of the last approval of a version, 0 for none."""
-    rows = (entry for entry in reversed(entries) if entry.kind == APPROVAL and entry.task == task)
-    return next((entry.sequence for entry in rows if entry.content.get("version") == version), 0)
-
-
 def _find_row(entries: Sequence[Entry], sequence: int) -> Entry | None:
     return next((entry for entry in entries if entry.sequence == sequence), None)
 
@@ -326,10 +274,6 @@ def _is_same(claim: Claim, version: ModelVersion, place: str, entries: Sequence[
     route = find_route_row(entries, claim.task)
     is_over = (route.sequence if route else 0) == claim.after or find_flip(entries, claim) == route
     return is_over and (claim.version, claim.model, claim.place) == (version.number, version.model_digest, place)
-
-
-def _is_claim(entry: Entry) -> bool:
-    return entry.kind == PROMOTION and entry.content.get("step") == CLAIMED
 
 
 def _is_closing(entry: Entry) -> bool:

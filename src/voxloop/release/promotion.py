@@ -20,7 +20,6 @@ from voxloop.release.champion import find_champion
 from voxloop.release.claims import (
     Claim,
     close_claim,
-    count_written_back,
     find_flip,
     flip,
     take_claim,
@@ -36,6 +35,7 @@ from voxloop.release.mirror import (
     names_in_service,
     take_down,
 )
+from voxloop.release.past_claims import count_written_back
 from voxloop.release.probe import probe, read_golden
 from voxloop.release.routes import find_route_row, route_of
 from voxloop.release.systems import Front, Platform, Server

@@ -25,7 +25,9 @@ SCHEDULED = ("scheduled", "backfill")
 """How Airflow begins the ids of the runs that stand for a night."""
 
 
-def run_training(params: Mapping[str, object], run_id: str, interval_end: datetime | None = None) -> dict[str, object]:
+def run_training(
+    params: Mapping[str, object], run_id: str, interval_end: datetime | None = None, asked_by: str | None = None
+) -> dict[str, object]:
     """Train for the night, or for who asked, in a process of its own, and return the outcome.
 
     Args:
@@ -33,6 +35,7 @@ def run_training(params: Mapping[str, object], run_id: str, interval_end: dateti
             to differ from the file's, by name; `reason`.
         run_id: Name of the scheduler's run: the reason. Tried again under it, the same retraining is gone on with.
         interval_end: End of the run's data interval: a night learns from what was recorded before it.
+        asked_by: Airflow's user who started the run, or the backfill it is of; None of one that nobody started.
 
     Returns:
         `retrain_id`, `folder`, `task` (the family), `verdict`, `data_verdict`, `data_verdicts` (of each check),
@@ -44,7 +47,7 @@ def run_training(params: Mapping[str, object], run_id: str, interval_end: dateti
         AirflowFailException: It cannot; nothing was claimed where a parameter is what is wrong.
     """
     try:
-        command = retraining_arguments(params, run_id, interval_end)
+        command = retraining_arguments(params, run_id, interval_end, asked_by)
     except InputError as refused:
         from airflow.sdk.exceptions import AirflowFailException
 
@@ -66,7 +69,9 @@ def training_arguments(params: Mapping[str, object], folder: Path) -> list[str]:
     return ["run", "training", "--out", str(folder), *_configured(params)]
 
 
-def retraining_arguments(params: Mapping[str, object], run_id: str, interval_end: datetime | None = None) -> list[str]:
+def retraining_arguments(
+    params: Mapping[str, object], run_id: str, interval_end: datetime | None = None, asked_by: str | None = None
+) -> list[str]:
     """Return the command line of a retraining: a parameter that is null is left to the file of arguments.
 
     A run by the schedule, and one that makes up for it, are of the same night: they are one reason, and learn from the
@@ -79,7 +84,8 @@ def retraining_arguments(params: Mapping[str, object], run_id: str, interval_end
     how, _, episode = run_id.partition("__")
     kind = {"drift": DRIFT, **dict.fromkeys(SCHEDULED, NIGHT)}.get(how, ASKED) if episode else ASKED
     because = ["--because", str(params["reason"])] if params.get("reason") else []
-    asked = ["--episode", run_id if kind == ASKED else episode, *because]
+    whom = [f"--asked-by={asked_by}"] if asked_by else []
+    asked = ["--episode", run_id if kind == ASKED else episode, *because, *whom]
     bound = {"recorded_before": interval_end.isoformat()} if kind == NIGHT and interval_end is not None else {}
     return ["retrain", "--kind", kind, *asked, *_configured({**bound, **params})]
 

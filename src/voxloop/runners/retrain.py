@@ -40,6 +40,7 @@ def retrain(
     kind: str = ASKED,
     episode: str | None = None,
     because: str = "",
+    asked_by: str = "",
     config: str = "local",
     overrides: Overrides = (),
 ) -> Path:
@@ -51,12 +52,15 @@ def retrain(
     under the arguments that are bound there, and goes on with it should its process have died. A night, or drift,
     with nothing new since a retraining that was judged (code, configuration, arguments, data) is not trained: it
     would make the same model. A rejected model is a verdict, not a failure: the exit code is 0. What fails for good
-    stays failed until a person says `voxloop retry`.
+    stays failed until a person says `voxloop retry`. Who gives a reason that claims or joins a retraining stands in
+    the ledger, and does not approve what comes of it.
 
     Args:
         kind: `night`, `drift` or `asked`.
         episode: Which one of its kind; the time of day when left out, so that it is a reason of its own.
         because: In words; the ledger keeps it for good.
+        asked_by: For whom a scheduler runs this: its user who started the run. Beside whoever's process this is: the
+            account of MLflow that the environment names, and the system's.
         config: Arguments of the pipeline: `configs/pipelines/training/<config>.yaml`; `--set` changes one.
         overrides: Changes to the arguments.
 
@@ -70,6 +74,7 @@ def retrain(
         VoxloopError: A step failed; exit code 75 or 85 says that trying again can help.
     """
     from voxloop.data.recording_bound import read_bound
+    from voxloop.jobs.principal import find_principal
     from voxloop.ledger.book import open_ledger
     from voxloop.monitoring.retraining_acts import claim
     from voxloop.runners.compile import read_arguments
@@ -84,7 +89,8 @@ def retrain(
     _end_abandoned(settings, ledger, find_open(ledger.read(), reason.task))
     if kind != ASKED and (same := _find_same(settings, ledger.read(), reason, bound)):
         return _say_nothing_new(settings, same)
-    retraining, has_joined = claim(ledger, reason, bound=bound, because=because or str(reason), at=at)
+    askers = [*find_principal(), *filter(None, [asked_by])]
+    retraining, has_joined = claim(ledger, reason, bound=bound, because=because or str(reason), at=at, asked_by=askers)
     if has_joined:
         print(f"{reason.retrain_id} joins {retraining.retrain_id} ({retraining.reason})", flush=True)
     return _see_through(settings, ledger, retraining.retrain_id)
@@ -105,12 +111,14 @@ def retry(retrain_id: str, *, because: str) -> Path:
         RefusedError: It was judged, or the family has another one open, or its data changed.
         VoxloopError: A step failed.
     """
+    from voxloop.jobs.principal import find_principal
     from voxloop.ledger.book import open_ledger
     from voxloop.monitoring.retraining_acts import begin_retry
 
     settings, ledger = get_settings(), open_ledger(get_settings())
     _end_abandoned(settings, ledger, find_retraining(ledger.read(), retrain_id))
-    attempt = begin_retry(ledger, retrain_id, code=digest_recipe(settings), because=because, at=now())
+    code, asked_by = digest_recipe(settings), find_principal()
+    attempt = begin_retry(ledger, retrain_id, code=code, because=because, at=now(), asked_by=asked_by)
     print(f"attempt {attempt.number} of {attempt.began.subject}", flush=True)
     return _see_through(settings, ledger, attempt.began.subject)
 

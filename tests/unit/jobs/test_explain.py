@@ -43,7 +43,7 @@ def ledger(tmp_path: Path) -> Ledger:
     book = open_book(tmp_path)
     bound = {"arguments": {"task": "emotion", "config": "small", "corpus_path": ""}, "data": None}
     claim(book, NIGHTLY, bound=bound, because="the night", at=AT)
-    claim(book, Reason("emotion", "drift", "w-17"), bound=bound, because="noise", at=AT)
+    claim(book, Reason("emotion", "drift", "w-17"), bound=bound, because="noise", at=AT, asked_by=["tim"])
     first = begin_attempt(book, NIGHTLY.retrain_id, code="c", at=AT)
     end_attempt(book, first, {"error": "no space left"}, at=AT)
     second = begin_retry(book, NIGHTLY.retrain_id, code="c", because="a larger disk", at=AT)
@@ -64,6 +64,7 @@ def test_the_whole_chain_stands_on_one_page(ledger: Ledger) -> None:
     for line in (
         "  reason     emotion: night 2026-01-02",
         "  because    the night",
+        "  asked by   tim",
         "  arguments  config=small task=emotion",
         "  joined by  drift w-17, 2026-01-02T02:00:00 UTC",
         "  attempt 1  2026-01-02T02:00:00 UTC: failed: no space left",

@@ -18,7 +18,7 @@ from tests.unit.ledger.books import AT, SetOfSpeech
 from voxloop.errors import ConfigError, InputError, IntegrityError
 from voxloop.evaluation.answers import ANSWERS_SCHEMA
 from voxloop.jobs.evaluate import evaluate
-from voxloop.jobs.gate import find_principal, gate
+from voxloop.jobs.gate import gate
 from voxloop.ledger.acts import record_fresh_set, record_refrozen_set
 from voxloop.ledger.book import open_ledger
 from voxloop.release.claims import close_claim, flip, take_claim
@@ -154,22 +154,6 @@ def test_a_first_champion_is_an_entry_with_its_reason(tmp_path: Path, settings: 
     user = pwd.getpwuid(os.getuid()).pw_name
     assert bootstrap.content == {"because": "nothing is served yet", "by": user, "user": user}
     assert judgement.content["verdict"] == "PASS"
-
-
-@pytest.mark.parametrize(("signed_in", "by"), [("ann", "ann"), ("service", None), ("", None)])
-def test_the_word_for_a_first_champion_is_somebody_s(
-    monkeypatch: pytest.MonkeyPatch, signed_in: str, by: str | None
-) -> None:
-    """Of the service, which is no person, and of nobody, it is the system's account."""
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", signed_in)
-    user = pwd.getpwuid(os.getuid()).pw_name
-    assert find_principal() == (by or user, user)
-
-
-def test_under_a_number_without_an_account_the_word_is_the_number_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_USERNAME", raising=False)
-    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
-    assert find_principal() == ("uid 2147483641", "uid 2147483641")
 
 
 def test_the_worst_utterances_are_heard_where_somebody_asks(tmp_path: Path, settings: Settings) -> None:

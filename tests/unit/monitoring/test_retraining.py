@@ -34,6 +34,7 @@ AT = datetime(2026, 1, 2, 2, tzinfo=UTC)
 BOUND = {"arguments": {"task": "emotion"}, "data": "d" * 64}
 PASSED = {"data_verdict": "PASS", "verdict": "PASS", "model": "m" * 64, "run": "r1", "version": 3}
 FIRST, SECOND = Reason("emotion", NIGHT, "2026-01-02"), Reason("emotion", DRIFT, "w-17")
+THIRD = Reason("asr", ASKED, "new microphones")
 
 
 def claim_for(ledger: Ledger, reason: Reason, data: str = "d") -> Claimed:
@@ -65,6 +66,23 @@ def test_a_reason_given_twice_is_one_and_keeps_what_was_bound_first(tmp_path: Pa
     assert again.retraining.bound["data"] == "d" * 64
     assert (again.retraining.state, again.retraining.reason) == (CLAIMED, FIRST)
     assert len(ledger.read()) == 1
+
+
+def test_who_asked_for_it_joined_it_or_had_it_tried_again_is_told(tmp_path: Path) -> None:
+    ledger = open_book(tmp_path)
+    nobody = claim_for(ledger, FIRST).retraining
+    assert (nobody.asked_by, "asked_by" in nobody.claim.content) == ((), False), "as a page of before"
+    began = begin_attempt(ledger, FIRST.retrain_id, code="c", at=AT)
+    claim(ledger, SECOND, bound=BOUND, because="noise", at=AT, asked_by=["Ann", "ann", "tim@example.org"])
+    end_attempt(ledger, began, {"error": "no space left"}, at=AT)
+    begin_retry(ledger, FIRST.retrain_id, code="c", because="disk", at=AT, asked_by=["Bob"])
+    found = find_retraining(ledger.read(), FIRST.retrain_id)
+    assert found is not None
+    assert found.asked_by == ("ann", "bob", "tim@example.org")
+    asked = claim(ledger, THIRD, bound=BOUND, because="x", at=AT, asked_by=["Eve"]).retraining
+    assert asked.asked_by == ("eve",)
+    again = claim(ledger, THIRD, bound=BOUND, because="x", at=AT, asked_by=["ann"]).retraining
+    assert again == asked, "who only gives a reason again has claimed nothing"
 
 
 def test_a_second_reason_joins_what_is_open_and_is_served_by_it(tmp_path: Path) -> None:

@@ -16,16 +16,14 @@ from voxloop.release.champion import find_bearer, read_champion
 from voxloop.release.claims import (
     Claim,
     close_claim,
-    find_failure,
     find_open,
     flip,
-    has_had_champion,
-    list_used,
     take_claim,
     void_claim,
     write_back,
 )
 from voxloop.release.freezes import freeze_family
+from voxloop.release.past_claims import find_failure, list_used
 from voxloop.release.routes import Route, read_route, record_route
 from voxloop.release.versions import MODEL_DIGEST, PROMOTED_AT, ModelVersion
 
@@ -180,28 +178,3 @@ def test_a_model_is_known_by_the_version_it_was_promoted_as(tmp_path: Path) -> N
     assert find_bearer([], digest_of(2), ledger.read()) is None
     served = version(4, 3, **{PROMOTED_AT: "2026"})
     assert find_bearer([served, version(6, 3)], digest_of(3), ledger.read()) == served
-
-
-def test_a_champion_was_there_once_it_was_put_into_service(tmp_path: Path) -> None:
-    ledger = open_book(tmp_path)
-    assert not has_had_champion(ledger.read(), "emotion")
-    failed = claim(ledger, 1)
-    assert not has_had_champion(ledger.read(), "emotion"), "claimed is not served"
-    flip(ledger, failed, at=AT)
-    assert has_had_champion(ledger.read(), "emotion")
-    write_back(ledger, failed, at=AT, because="the gateway never took it up")
-    void_claim(ledger, failed, because="the gateway never took it up", at=AT, is_final=True)
-    assert not has_had_champion(ledger.read(), "emotion"), "the first may still be appointed"
-    promote(ledger, 2)
-    record_route(
-        ledger, Route("emotion", {}, None, False, "salt", None), act="route/off", at=AT, because="switched off"
-    )
-    assert has_had_champion(ledger.read(), "emotion"), "switched off, it has been there"
-    assert not has_had_champion(ledger.read(), "asr")
-
-
-def test_an_adopted_champion_was_there_too(tmp_path: Path) -> None:
-    ledger = open_book(tmp_path)
-    route = Route("emotion", {digest_of(1): 1.0}, None, True, "salt", None)
-    record_route(ledger, route, act="adopted/emotion", at=AT, because="its alias said so")
-    assert has_had_champion(ledger.read(), "emotion")

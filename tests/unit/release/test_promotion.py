@@ -11,8 +11,9 @@ from tests.unit.release.worlds import Calls, Killed, World, approve_in, digest_o
 from voxloop.errors import ConfigError, IntegrityError, RefusedError, ServiceUnavailableError, VoxloopError
 from voxloop.ledger.entry import PROMOTION, ROUTE, VOID
 from voxloop.release import promotion
-from voxloop.release.claims import find_failure, find_open, list_used, take_claim
+from voxloop.release.claims import find_open, take_claim
 from voxloop.release.mirror import HEAD_COPY
+from voxloop.release.past_claims import find_failure, list_used
 from voxloop.release.pending import list_pending
 from voxloop.release.promotion import promote
 from voxloop.release.reconciliation import prepare, reconcile

@@ -83,6 +83,13 @@ def test_why_stands_in_the_ledger_and_is_no_argument_of_the_pipeline() -> None:
     assert argv[-2:] == ["--config", "dev"]
 
 
+def test_whose_hand_started_a_run_is_told_and_a_schedule_s_is_nobody_s() -> None:
+    params, run_id = {"arguments": "dev", "reason": "new microphones"}, "manual__a"
+    argv = retraining_arguments(params, run_id, None, "-tim")
+    assert argv[3:8] == ["--episode", run_id, "--because", "new microphones", "--asked-by=-tim"]
+    assert retraining_arguments(params, run_id, None, None) == [*argv[:7], *argv[8:]]
+
+
 @pytest.mark.parametrize("text", ["1e-3", "yes", "null", "[a]", "a: b", "", "ü\n"])
 def test_text_stays_text(text: str) -> None:
     item = training_arguments({"arguments": "local", "because": text}, Path("/out"))[-1]

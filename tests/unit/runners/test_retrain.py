@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -89,6 +91,24 @@ def test_the_pipeline_is_told_which_retraining_it_serves_and_the_claim_binds_no_
     retrain(kind="night", episode="2026-01-03")
     assert [run["retrain_id"] for run in pipeline.runs] == [ID, Reason("emotion", "night", "2026-01-02").retrain_id]
     assert found.bound["arguments"]["retrain_id"] == "another", "what was asked is kept, and nobody heeds it"
+
+
+def test_who_asks_stands_in_the_ledger(settings: Settings, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = pwd.getpwuid(os.getuid()).pw_name
+    pipeline.fail(VoxloopError("no space left"))
+    with pytest.raises(VoxloopError):
+        ask(asked_by="Tim")
+    assert {page.kind: page.content.get("asked_by") for page in open_ledger(settings).read()} == {
+        "retraining": sorted({"tim", user}),
+        "attempt": None,
+        "attempt_ended": None,
+    }
+    pipeline.does = lambda: None
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
+    retry(ID, because="a larger disk")
+    (found,) = list_retrainings(open_ledger(settings).read())
+    assert found.attempts[-1].began.content["asked_by"] == sorted({"ann", user})
+    assert set(found.asked_by) == {"ann", "tim", user}
 
 
 def test_without_an_episode_each_call_is_a_reason_of_its_own(settings: Settings, pipeline: Pipeline) -> None:
