@@ -25,6 +25,7 @@ from tests.services.pipeline_folders import PipelineFolders, make_repository
 from tests.services.test_gateway import SOUND, WAV
 from tests.services.test_triton import do_register
 from tests.unit.runners.own_airflow import ApprovalTrigger, LedgerWatch
+from voxloop.adapters.triton_keys import KEY_HEADER, read_inference_key
 from voxloop.approval_app.accounts import AccountBook
 from voxloop.ledger.book import open_ledger
 from voxloop.ledger.entry import APPROVAL, PROMOTION, ROUTE, VOID, Entry
@@ -178,15 +179,16 @@ def answers(released: Released, family: str) -> bool:
     model, name = released.folders[family].model, released.name(family)
     request = json.loads((model / "model.json").read_text())["request"]
     golden = load_file(model / "golden.safetensors")
+    key = {KEY_HEADER: read_inference_key(released.platform.settings)}
     with InferenceServerClient(released.platform.settings.triton_url.removeprefix("http://")) as triton:
         if not triton.is_model_ready(name):
             return False
         inputs = []
-        for told in triton.get_model_metadata(name)["inputs"]:
+        for told in triton.get_model_metadata(name, headers=key)["inputs"]:
             array = golden[f"{told['name']}_0"].astype(triton_to_np_dtype(told["datatype"]))
             inputs.append(InferInput(told["name"], [1, *(array.shape or (1,))], told["datatype"]))
             inputs[-1].set_data_from_numpy(array.reshape(inputs[-1].shape()))
-        said = triton.infer(name, inputs)
+        said = triton.infer(name, inputs, headers=key)
     for output in request["outputs"]:
         expected = golden[f"{output['name']}_0"]
         found = said.as_numpy(output["name"])
